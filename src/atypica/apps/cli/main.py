@@ -1,0 +1,31 @@
+"""The command line: `atypica VERB`. Each verb is loaded only when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App
+
+import atypica
+from atypica.core.errors import AtypicaError, ExitCode
+from atypica.core.progress import console
+
+app = App(
+    name="atypica",
+    help="Type mitotic figures in H&E histology: normal or atypical. Research use only, not a medical device.",
+    version=atypica.__version__,
+)
+
+
+def run() -> None:
+    """Run the command line and leave with one of `ExitCode`."""
+    try:
+        status = app()
+    except AtypicaError as error:
+        console.print("[bold red]error:[/]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.print("interrupted; nothing half-written was left")
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else ExitCode.OK)

@@ -1,0 +1,1 @@
+"""The vocabulary and the plumbing that every other floor stands on."""

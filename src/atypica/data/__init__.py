@@ -1,0 +1,1 @@
+"""Figures and where they come from."""

@@ -1,0 +1,82 @@
+"""The card of a model bundle: everything that must travel with the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from atypica.core.settings import Settings
+
+FORMAT_VERSION = 1
+
+
+class Geometry(Settings):
+    """What the network looks at.
+
+    The field of view is a centered square of `field_um`, resampled to `size_px` x `size_px`.
+    """
+
+    field_um: float = Field(gt=0)
+    size_px: int = Field(gt=0)
+
+    @property
+    def mpp(self) -> float:
+        """The micrometres per pixel of the network's input."""
+        return self.field_um / self.size_px
+
+
+class Calibration(Settings):
+    """p = sigmoid((logit - bias) / temperature), fitted on out-of-fold predictions."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    bias: float = 0.0
+
+
+class Thresholds(Settings):
+    """Where p_amf becomes AMF, by name; `default` is the one that `classify` uses.
+
+    `refer_low` and `refer_high` bound the band of p_amf in which a figure is referred to a person (`abstain`).
+    """
+
+    default: float = Field(ge=0, le=1)
+    chosen_by: str
+    others: dict[str, float] = {}
+    refer_low: float = Field(default=0.5, ge=0, le=1)
+    refer_high: float = Field(default=0.5, ge=0, le=1)
+
+
+class Strangeness(Settings):
+    """How the graph's `distance` output becomes the `ood` column.
+
+    `quantiles` are the distances of held-out training figures at the probabilities 0, 0.01, ..., 1; `ood` is the
+    share of training figures that are less unlike. A figure with `ood` above `limit` is referred to a person.
+    """
+
+    quantiles: list[float] = Field(min_length=101, max_length=101)
+    limit: float = Field(default=0.99, ge=0, le=1)
+
+
+class Card(Settings):
+    """`card.json` of a model bundle (format version 1)."""
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    version: str
+    created: str
+    description: str = ""
+    intended_use: str = "Research use only, not a medical device."
+    license: str
+    onnx_sha256: str
+    geometry: Geometry
+    heads: dict[str, list[str]]
+    """Head name (`amf`, `subtype`, `votes`, `disagreement`) to the meaning of each of its logits."""
+    calibration: Calibration = Calibration()
+    disagreement_calibration: Calibration = Calibration()
+    thresholds: Thresholds
+    strangeness: Strangeness | None = None
+    training_data: dict[str, Any] = {}
+    """Dataset, figures, cases, split hash, licence, citation."""
+    recipe: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    versions: dict[str, str] = {}

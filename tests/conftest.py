@@ -1,0 +1,17 @@
+"""What every test shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data: `ATYPICA_DATA`, else `../shared/data` beside the checkout."""
+    home = Path(os.environ.get("ATYPICA_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (home / "AMi-Br").is_dir():
+        pytest.skip(f"no real data at {home}: set ATYPICA_DATA to a folder that holds AMi-Br/")
+    return home

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from atypica.core.errors import SourceError
-from atypica.core.vocabulary import Label, Subtype, parse_label, parse_subtype
+from atypica.core.vocabulary import Label, parse_label, parse_subtype
 
 KEYS = ("figure_id", "image", "page", "x", "y", "case", "slide", "dataset")
 """The columns that say which figure a row is; predictions repeat them."""
@@ -80,17 +80,13 @@ class Figures:
             SourceError: there is no `case` column, or it has blanks.
         """
         if "case" not in self.table or self.table["case"].isna().any():
-            raise SourceError(
-                f"{self.name} has figures without a case", "fill the column 'case' (the patient)"
-            )
+            raise SourceError(f"{self.name} has figures without a case", "fill the column 'case' (the patient)")
         return self.table["case"].to_numpy(dtype=object)
 
 
 def numbered(table: pd.DataFrame, prefix: str) -> list[str]:
     """The columns `prefix1`, `prefix2`… in the order of their number."""
-    found = [
-        name for name in table.columns if str(name).startswith(prefix) and str(name)[len(prefix) :].isdigit()
-    ]
+    found = [name for name in table.columns if str(name).startswith(prefix) and str(name)[len(prefix) :].isdigit()]
     return sorted(found, key=lambda name: int(name[len(prefix) :]))
 
 
@@ -107,9 +103,7 @@ def read_table(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "object"), keep_default_na=True)
     except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"{path} cannot be read as a table: {error}", "save it as CSV (UTF-8) or Parquet"
-        ) from error
+        raise SourceError(f"{path} cannot be read as a table: {error}", "save it as CSV (UTF-8) or Parquet") from error
 
 
 def figures_from(table: pd.DataFrame, root: Path, name: str, notes: tuple[str, ...] = ()) -> Figures:
@@ -127,9 +121,7 @@ def figures_from(table: pd.DataFrame, root: Path, name: str, notes: tuple[str, .
     """
     if "image" not in table:
         columns = ", ".join(map(str, table.columns))
-        raise SourceError(
-            f"{name} has no column 'image' (it has: {columns})", "name the column of paths 'image'"
-        )
+        raise SourceError(f"{name} has no column 'image' (it has: {columns})", "name the column of paths 'image'")
     if table.empty:
         raise SourceError(f"{name} has no figures", "check the source")
     tidy = table.reset_index(drop=True).copy()

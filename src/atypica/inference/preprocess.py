@@ -43,7 +43,5 @@ def resample(crop: NDArray[np.uint8], mpp: float, geometry: Geometry) -> NDArray
         height, width = crop.shape[:2]
     left, top = (width - side) / 2, (height - side) / 2
     size = (geometry.size_px, geometry.size_px)
-    resized = Image.fromarray(crop).resize(
-        size, Image.Resampling.BILINEAR, box=(left, top, left + side, top + side)
-    )
+    resized = Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
     return np.asarray(resized)

@@ -31,7 +31,7 @@ class Subtype(StrEnum):
         return Label.NMF if self in NMF_SUBTYPES else Label.AMF
 
     @property
-    def title(self) -> str:
+    def display(self) -> str:
         """The name as a person reads it."""
         return {
             Subtype.ANAPHASE_TELOPHASE: "anaphase / telophase",

@@ -59,6 +59,10 @@ class SettingsError(AtypicaError):
     """A recipe or setting that is not allowed."""
 
 
+class EvaluationError(AtypicaError):
+    """Labels and scores that cannot be evaluated together."""
+
+
 class DownloadError(AtypicaError):
     """A download that failed, was cut, or whose checksum is wrong."""
 

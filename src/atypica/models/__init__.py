@@ -1,0 +1,1 @@
+"""Networks in PyTorch: building them and finding their weights."""

@@ -1,0 +1,1 @@
+"""The one training engine: recipes in, runs and bundles out."""

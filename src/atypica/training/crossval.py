@@ -1,0 +1,86 @@
+"""Cross-validation: one network a fold, and what each says of the figures it never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from atypica.core.files import atomic_path
+from atypica.models.network import FigureNetwork
+from atypica.training.crops import CropStore
+from atypica.training.fit import fit, load_weights
+from atypica.training.module import FigureModule
+from atypica.training.predict import Outputs, predict
+from atypica.training.run import Run
+from atypica.training.sampling import BalancedBatches, derive_seed
+from atypica.training.targets import Targets
+
+PREDICTIONS = "predictions.parquet"
+
+
+def cross_validate(run: Run, store: CropStore) -> list[dict[str, Any]]:
+    """Train every fold that is not finished; one dictionary of metrics a fold."""
+    return [
+        run.once(f"fold {fold}", run.recipe.seed, lambda fold=fold: train_fold(run, store, fold))
+        for fold in range(run.recipe.split.folds)
+    ]
+
+
+def train_fold(run: Run, store: CropStore, fold: int) -> dict[str, Any]:
+    """Train on all other folds, predict this one, and keep both under `folds/<fold>/`."""
+    recipe, rows = run.recipe, np.flatnonzero(run.folds != fold)
+    seed = derive_seed(recipe.seed, fold)
+    part = CropStore(store.pixels[rows], store.kept, store.seen)
+    module = FigureModule(
+        run.new_network(),
+        part,
+        Targets(run.targets.at(rows)),
+        recipe,
+        lr=recipe.optimizer.lr,
+        epochs=recipe.training.epochs,
+        seed=seed,
+    )
+    training = recipe.training
+    batches = BalancedBatches(run.figures.labels[rows], training.batch_size, training.balance, seed)
+    network = fit(module, batches, fold_folder(run, fold), training.epochs, training.precision)
+    held_out = np.flatnonzero(run.folds == fold)
+    outputs = {views: predict(network, store, held_out, views) for views in (1, 8)}
+    _write_predictions(run, fold, held_out, outputs)
+    labels = run.figures.labels[held_out]
+    return {
+        "figures": len(held_out),
+        "amf": int(labels.sum()),
+        "auroc": round(float(roc_auc_score(labels, outputs[1]["amf"][:, 0])), 4),
+        "auroc_8_views": round(float(roc_auc_score(labels, outputs[8]["amf"][:, 0])), 4),
+    }
+
+
+def fold_folder(run: Run, fold: int) -> Path:
+    """Where a fold is kept."""
+    return run.folder / "folds" / str(fold)
+
+
+def fold_networks(run: Run) -> list[FigureNetwork]:
+    """The finished networks of all folds, ready for inference."""
+    return [load_weights(run.new_network(), fold_folder(run, fold)) for fold in range(run.recipe.split.folds)]
+
+
+def out_of_fold(run: Run) -> pd.DataFrame:
+    """What every figure's own fold said of it, in the order of the run's figures."""
+    parts = [pd.read_parquet(fold_folder(run, fold) / PREDICTIONS) for fold in range(run.recipe.split.folds)]
+    return pd.concat(parts).set_index("figure_id").loc[run.figures.table["figure_id"]].reset_index()
+
+
+def _write_predictions(run: Run, fold: int, rows: NDArray[np.int64], outputs: dict[int, Outputs]) -> None:
+    columns: dict[str, Any] = {"figure_id": run.figures.table["figure_id"].to_numpy()[rows], "fold": fold}
+    for views, heads in outputs.items():
+        for name, logits in heads.items():
+            if name != "embedding":
+                columns |= {f"{name}_{index}_views{views}": logits[:, index] for index in range(logits.shape[1])}
+    with atomic_path(fold_folder(run, fold) / PREDICTIONS) as temporary:
+        pd.DataFrame(columns).to_parquet(temporary)

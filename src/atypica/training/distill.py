@@ -1,0 +1,47 @@
+"""The ensemble of folds taught to one network (a patient, consistent teacher: Beyer et al., CVPR 2022)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from atypica.models.network import FigureNetwork
+from atypica.training.crops import CropStore
+from atypica.training.crossval import fold_folder, fold_networks
+from atypica.training.fit import fit, load_weights
+from atypica.training.module import FigureModule
+from atypica.training.run import Run
+from atypica.training.sampling import BalancedBatches, derive_seed
+
+
+def student_folder(run: Run) -> Path:
+    """Where the student is kept."""
+    return run.folder / "student"
+
+
+def student_network(run: Run) -> FigureNetwork:
+    """The finished student, ready for inference."""
+    return load_weights(run.new_network(), student_folder(run))
+
+
+def distill(run: Run, store: CropStore) -> dict[str, Any]:
+    """Train the student on all training figures: teachers and student see the same augmented views."""
+    recipe = run.recipe
+    seed = derive_seed(recipe.seed, recipe.split.folds)
+    network = run.new_network()
+    if recipe.distill.start == "fold":
+        load_weights(network, fold_folder(run, 0))
+    module = FigureModule(
+        network,
+        store,
+        run.targets,
+        recipe,
+        lr=recipe.distill.lr,
+        epochs=recipe.distill.epochs,
+        seed=seed,
+        teachers=fold_networks(run),
+    )
+    training = recipe.training
+    batches = BalancedBatches(run.figures.labels, training.batch_size, training.balance, seed)
+    fit(module, batches, student_folder(run), recipe.distill.epochs, training.precision)
+    return {"figures": len(store), "epochs": recipe.distill.epochs, "teachers": recipe.split.folds}

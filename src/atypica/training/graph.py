@@ -1,0 +1,145 @@
+"""From a trained network to one ONNX graph that holds everything, and the proof that it says the same."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+from onnxscript import optimizer
+from torch import Tensor, nn
+
+from atypica.core.errors import TrainingError
+from atypica.models.network import FigureNetwork
+from atypica.training.strangeness import StrangenessModel
+
+
+class DeployedNetwork(nn.Module):
+    """The network with normalization, activation map and distance inside: bytes in, everything out."""
+
+    def __init__(self, network: FigureNetwork, strangeness: StrangenessModel) -> None:
+        super().__init__()
+        self.network = network.eval()
+        self.residual = strangeness.residual
+        for name in ("mean", "whiten", "basis"):
+            self.register_buffer(name, torch.from_numpy(getattr(strangeness, name).astype(np.float32)))
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """(N, S, S, 3) bytes -> the logits of every head, `cam` (N, h, w), `embedding` (N, width), `distance` (N,)."""
+        features = self.network.features(crops.permute(0, 3, 1, 2).float() / 255)
+        embedding = features.mean(dim=(2, 3))
+        logits = self.network.logits(embedding)
+        return (*logits.values(), self.network.activation_map(features), embedding, self._distance(embedding))
+
+    def _distance(self, embedding: Tensor) -> Tensor:
+        centered = embedding - cast(Tensor, self.mean)
+        main = (centered @ cast(Tensor, self.whiten)).square().mean(dim=1)
+        left = centered.square().sum(dim=1) - (centered @ cast(Tensor, self.basis)).square().sum(dim=1)
+        return ((main + left.clamp_min(0) / self.residual**2) / 2).sqrt()
+
+
+def output_names(network: FigureNetwork) -> list[str]:
+    """The names of the graph's outputs, in order."""
+    return [*network.sizes, "cam", "embedding", "distance"]
+
+
+def export_graph(network: FigureNetwork, strangeness: StrangenessModel, size_px: int) -> bytes:
+    """An ONNX graph with a free batch size, weights stored as float16, arithmetic in float32."""
+    deployed = DeployedNetwork(network.cpu(), strangeness).eval()
+    # Two crops in the example: with one, the exporter would freeze the batch size at one.
+    example = torch.zeros(2, size_px, size_px, 3, dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            deployed,
+            (example,),
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+            input_names=["crops"],
+            output_names=output_names(network),
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
+        )
+    model = _simplified(cast(Any, program))
+    strip_traces(model)
+    store_as_half(model)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _simplified(program: Any) -> onnx.ModelProto:
+    """Constants folded, but batch norms left whole: ONNX Runtime fuses them, and fine-tuning reads them back."""
+    for simplify in (optimizer.inline, optimizer.fold_constants, optimizer.remove_unused_nodes):
+        simplify(program.model)
+    buffer = io.BytesIO()
+    program.save(buffer)
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def strip_traces(model: onnx.ModelProto) -> None:
+    """Drop what the exporter notes of its own source lines (and of the machine's paths), in place."""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.value_info, *model.functions):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del model.graph.value_info[:]
+
+
+def store_as_half(model: onnx.ModelProto) -> None:
+    """Replace the float32 matrices and kernels by float16 ones and a cast, in place; vectors weigh nothing."""
+    casts: list[onnx.NodeProto] = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if weight.data_type != TensorProto.FLOAT or values.ndim < 2:
+            continue
+        name, stored = weight.name, f"{weight.name}.half"
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(onnx.helper.make_node("Cast", [stored], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def read_weights(graph: bytes, network: FigureNetwork) -> FigureNetwork:
+    """Fill a network of the same recipe from a bundle's graph, for fine-tuning; float16 precision.
+
+    Raises:
+        TrainingError: the graph lacks some of the network's weights.
+    """
+    stored = {
+        w.name.removesuffix(".half"): numpy_helper.to_array(w) for w in onnx.load_from_string(graph).graph.initializer
+    }
+    state = network.state_dict()
+    wanted = [key for key in state if not key.endswith("num_batches_tracked") and key not in {"mean", "std"}]
+    lacking = [key for key in wanted if f"network.{key}" not in stored]
+    if lacking:
+        raise TrainingError(
+            f"the bundle lacks {len(lacking)} weights of this network, first {lacking[0]}",
+            "use the recipe that made the bundle",
+        )
+    state |= {key: torch.from_numpy(stored[f"network.{key}"].astype(np.float32)) for key in wanted}
+    network.load_state_dict(state)
+    return network
+
+
+def largest_differences(
+    network: FigureNetwork, strangeness: StrangenessModel, graph: bytes, crops: NDArray[np.uint8]
+) -> dict[str, float]:
+    """The largest absolute difference between the network in torch and the graph in ONNX Runtime, by output."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = output_names(network)
+    got = cast(list[NDArray[np.float32]], session.run(names, {"crops": crops}))
+    with torch.inference_mode():
+        wanted = DeployedNetwork(network.cpu(), strangeness)(torch.from_numpy(crops))
+    pairs = zip(names, got, wanted, strict=True)
+    return {name: float(np.abs(mine - theirs.numpy()).max()) for name, mine, theirs in pairs}

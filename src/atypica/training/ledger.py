@@ -1,0 +1,49 @@
+"""The ledger of a run folder: one line for everything finished, so that nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from atypica.core.files import write_text
+
+
+class Ledger:
+    """`ledger.jsonl`: one JSON line a finished step, keyed by recipe hash, data hash, step and seed.
+
+    Args:
+        path: the file; created with the first entry.
+        recipe: the recipe's hash.
+        data: the hash of the figures and their folds.
+    """
+
+    def __init__(self, path: Path, recipe: str, data: str) -> None:
+        self._path = path
+        self._key = {"recipe": recipe, "data": data}
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every line, oldest first."""
+        if not self._path.is_file():
+            return []
+        return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines() if line]
+
+    def find(self, step: str) -> dict[str, Any] | None:
+        """The line of a finished step of this recipe on these data, if there is one."""
+        wanted = {**self._key, "step": step}
+        matches = [entry for entry in self.entries() if wanted.items() <= entry.items()]
+        return matches[-1] if matches else None
+
+    def add(self, step: str, *, seed: int, seconds: float, metrics: dict[str, Any]) -> None:
+        """Add the line of a finished step; the file is rewritten whole."""
+        line = {
+            **self._key,
+            "step": step,
+            "seed": seed,
+            "seconds": round(seconds, 1),
+            "metrics": metrics,
+            "machine": f"{platform.system()} {platform.machine()}",
+        }
+        lines = [json.dumps(entry) for entry in [*self.entries(), line]]
+        write_text(self._path, "\n".join(lines) + "\n")

@@ -1,0 +1,127 @@
+"""The Lightning module: one network, its averaged weights, its loss and its optimizer."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Generator, Tensor
+
+from atypica.models.network import FigureNetwork
+from atypica.training.augment import Augmentation
+from atypica.training.crops import CropStore
+from atypica.training.losses import multi_head_loss, probabilities
+from atypica.training.recipe import Recipe
+from atypica.training.sampling import derive_seed
+from atypica.training.targets import Targets, blend
+
+
+class FigureModule(L.LightningModule):
+    """Trains a network on row numbers of a crop store.
+
+    All randomness of a step comes from the seed, the epoch and the step, so a resumed run repeats what an
+    uninterrupted one does.
+
+    Args:
+        network: what is trained.
+        store: the crops.
+        targets: of the same rows.
+        recipe: augmentation, loss weights, optimizer.
+        lr, epochs: of this training (a fold's or the student's).
+        seed: of this training.
+        teachers: networks whose mean probability is blended into the targets; empty for plain training.
+    """
+
+    def __init__(
+        self,
+        network: FigureNetwork,
+        store: CropStore,
+        targets: Targets,
+        recipe: Recipe,
+        *,
+        lr: float,
+        epochs: int,
+        seed: int,
+        teachers: list[FigureNetwork] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network.train()
+        self.averaged = copy.deepcopy(network).requires_grad_(False).eval()
+        self.recipe = recipe
+        self._store = store
+        self._targets = targets
+        self._augment = Augmentation(recipe.augment, store.kept, store.seen)
+        self._weights = {"amf": 1.0, **recipe.heads.model_dump()}
+        self._lr = lr
+        self._epochs = epochs
+        self._seed = seed
+        # In a tuple, so that the teachers are neither trained nor saved with the student.
+        self._teachers = tuple(teacher.eval().requires_grad_(False) for teacher in teachers or [])
+
+    def on_fit_start(self) -> None:
+        """Bring the teachers to the student's device."""
+        for teacher in self._teachers:
+            teacher.to(self.device)
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout and stochastic depth by the epoch."""
+        torch.manual_seed(derive_seed(self._seed, self.current_epoch))
+
+    def training_step(self, batch: list[int] | Tensor, batch_idx: int) -> Tensor:
+        """One step on the rows `batch`."""
+        rows = torch.as_tensor(batch)
+        generator = Generator().manual_seed(derive_seed(self._seed, self.current_epoch, batch_idx))
+        crops = self._augment(self._store.pixels[rows].to(self.device), generator)
+        crops = crops.contiguous(memory_format=torch.channels_last)
+        targets = {name: values.to(self.device) for name, values in self._targets.at(rows).items()}
+        if self._teachers:
+            targets = blend(targets, self._teach(crops), self.recipe.distill.teacher)
+        loss = multi_head_loss(self.network(crops), targets, self._weights)
+        self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(rows))
+        return loss
+
+    @torch.no_grad()
+    def _teach(self, crops: Tensor) -> dict[str, Tensor]:
+        answers = [probabilities(teacher(crops)) for teacher in self._teachers]
+        return {name: torch.stack([answer[name] for answer in answers]).mean(0) for name in answers[0]}
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the averaged weights towards the trained ones; the decay grows from 0 over the first steps."""
+        step = self.global_step
+        decay = min(self.recipe.training.ema_decay, (1 + step) / (10 + step))
+        if self.recipe.training.ema_decay == 0:
+            decay = 0.0
+        with torch.no_grad():
+            pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
+            for kept, new in pairs:
+                if kept.is_floating_point():
+                    kept.lerp_(new, 1 - decay)
+                else:
+                    kept.copy_(new)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW without decay on biases and norms; linear warm-up, then cosine to zero, stepwise."""
+        settings = self.recipe.optimizer
+        groups = [
+            {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self._lr)
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        warm = min(total - 1, int(settings.warmup_epochs * total / self._epochs))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, warm, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def lr_factor(step: int, warm: int, total: int) -> float:
+    """Share of the learning rate at a step: linear to 1 over `warm` steps, then half a cosine to 0 at `total`.
+
+    >>> lr_factor(10, 10, 110), round(lr_factor(60, 10, 110), 3)
+    (1.0, 0.5)
+    """
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))

@@ -1,0 +1,114 @@
+"""A run: one recipe on one set of figures in one folder. Every finished step is kept; the rest is resumed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atypica.core.errors import SettingsError, SourceError
+from atypica.core.files import write_text
+from atypica.data.figures import Figures
+from atypica.data.splits import kfold, split_hash
+from atypica.models.network import FigureNetwork, build_network
+from atypica.training.crops import CropStore
+from atypica.training.ledger import Ledger
+from atypica.training.recipe import Recipe
+from atypica.training.targets import HEADS, Targets
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all steps of a run share.
+
+    Attributes:
+        folder: RUN/.
+        recipe: resolved.
+        figures: those that train.
+        folds: the fold of each figure.
+        targets: of every figure.
+        ledger: what is finished.
+    """
+
+    folder: Path
+    recipe: Recipe
+    figures: Figures
+    folds: NDArray[np.int64]
+    targets: Targets
+    ledger: Ledger
+
+    @classmethod
+    def open(cls, folder: Path, recipe: Recipe, source: Figures) -> Run:
+        """Start a run in an empty folder, or take up the one that lies there.
+
+        Raises:
+            SettingsError: the folder holds a run of another recipe.
+            SourceError: no figures to train on, or without labels or cases.
+        """
+        _claim(folder, recipe)
+        figures = training_figures(source, recipe)
+        folds = np.asarray(kfold(figures, recipe.split.folds, recipe.seed))
+        data = split_hash(figures.table["figure_id"].tolist(), folds)
+        ledger = Ledger(folder / "ledger.jsonl", recipe.hash, data)
+        return cls(folder, recipe, figures, folds, Targets.of(figures), ledger)
+
+    def load_crops(self) -> CropStore:
+        """Read all training crops into memory."""
+        return CropStore.load(self.figures, self.recipe.geometry)
+
+    def new_network(self) -> FigureNetwork:
+        """A network as every fold starts with."""
+        model = self.recipe.model
+        return build_network(model.backbone, model.weights, self.head_sizes, model.dropout, model.drop_path)
+
+    @property
+    def head_sizes(self) -> dict[str, int]:
+        """Heads that the recipe asks for and the figures can teach, with their number of logits."""
+        wanted = {"amf": 1.0, **self.recipe.heads.model_dump()}
+        known = {name: not bool(self.targets.heads[name].isnan().all()) for name in HEADS}
+        sizes = {name: self.targets.heads[name].shape[1] for name in HEADS}
+        return {name: sizes[name] for name in HEADS if wanted[name] > 0 and known[name]}
+
+    def once(self, step: str, seed: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Do a step and keep its metrics in the ledger, or return what the ledger has."""
+        finished = self.ledger.find(step)
+        if finished:
+            return finished["metrics"]
+        started = time.monotonic()
+        metrics = work()
+        self.ledger.add(step, seed=seed, seconds=time.monotonic() - started, metrics=metrics)
+        return metrics
+
+
+def training_figures(source: Figures, recipe: Recipe) -> Figures:
+    """The figures of a source that a recipe trains on.
+
+    Raises:
+        SourceError: the source has no such part.
+    """
+    part = recipe.split.train_on
+    if part == "all":
+        return source
+    if "split" not in source.table:
+        raise SourceError(
+            f"{source.name} has no column 'split', and the recipe trains on '{part}' only",
+            "add the column, or train on everything with split.train_on=all",
+        )
+    chosen = source.where((source.table["split"] == part).to_numpy())
+    if not len(chosen):
+        raise SourceError(f"{source.name} has no figures of split '{part}'", "check split.train_on")
+    return chosen
+
+
+def _claim(folder: Path, recipe: Recipe) -> None:
+    path = folder / "recipe.yaml"
+    text = recipe.to_yaml()
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise SettingsError(f"{folder} holds a run of another recipe", "choose another --out, or the same settings")
+    if not path.is_file():
+        write_text(path, text)

@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,9 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        # Where not even the folder could be made, there is nothing to remove.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -1,0 +1,120 @@
+"""One crop from an image file, whatever its kind; the kind is told by the content, not by the name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from atypica.core.errors import FigureError
+from atypica.data.pixels import WHITE, to_rgb
+from atypica.data.stack import Stack, check_size, unreadable
+
+MAX_PIXELS = 64_000_000
+"""The largest image that is decoded unless the person allows more (a decompression bomb is refused unread)."""
+HEADER = 32
+PNG = b"\x89PNG\r\n\x1a\n"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+OTHER_FORMATS = ("JPEG", "BMP", "WEBP", "JPEG2000", "GIF")
+_pillow_limit = threading.Lock()
+
+
+def read_crop(path: Path, page: int | None = None, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read one image as RGB: PNG, TIFF, JPEG, JPEG 2000, WebP, BMP or GIF; 1, 8 or 16 bits; grey, RGB, with alpha
+    (laid on white), palette or CMYK.
+
+    Args:
+        path: the file.
+        page: which page of a TIFF stack, counted from 0; None for the first.
+        max_pixels: an image of more pixels is refused before it is decoded.
+
+    Returns:
+        (height, width, 3).
+
+    Raises:
+        FigureError: missing, empty, no image, damaged, or too large. The message names the file, not its folder.
+    """
+    header = read_header(path)
+    if is_tiff(header):
+        with Stack(path) as stack:
+            return stack.read(page or 0, max_pixels)
+    if page:
+        raise FigureError(f"{path.name} has one page, not page {page}", "mend the column 'page'")
+    try:
+        if header.startswith(PNG):
+            return _read_png(path, header, max_pixels)
+        return _read_other(path, max_pixels)
+    except FigureError:
+        raise
+    except Exception as error:  # decoders fail in many ways
+        raise unreadable(path.name, error) from error
+
+
+def read_header(path: Path) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        FigureError: missing, a folder, empty, or not allowed.
+    """
+    try:
+        with path.open("rb") as handle:
+            header = handle.read(HEADER)
+    except FileNotFoundError as error:
+        raise FigureError(f"there is no file {path.name}", "mend the path, or bring the file") from error
+    except OSError as error:
+        raise unreadable(path.name, error) from error
+    if not header:
+        raise FigureError(f"{path.name} is empty (0 bytes)", "copy the file again")
+    return header
+
+
+def is_tiff(header: bytes) -> bool:
+    """Whether a file that starts with `header` is a TIFF or BigTIFF."""
+    return header.startswith(TIFF)
+
+
+def _read_png(path: Path, header: bytes, max_pixels: int) -> NDArray[np.uint8]:
+    width, height = (int.from_bytes(header[start : start + 4], "big") for start in (16, 20))
+    check_size(path.name, width, height, max_pixels)
+    return to_rgb(imagecodecs.png_decode(path.read_bytes()), path.name)
+
+
+def _read_other(path: Path, max_pixels: int) -> NDArray[np.uint8]:
+    with path.open("rb") as handle:
+        try:
+            with _limit_of_pillow(max_pixels):
+                image = Image.open(handle, formats=OTHER_FORMATS)
+        except Image.UnidentifiedImageError:
+            raise FigureError(f"{path.name} is not an image", "remove it, or save it as PNG") from None
+        check_size(path.name, *image.size, max_pixels)
+        return rgb_of_image(image)
+
+
+@contextmanager
+def _limit_of_pillow(max_pixels: int) -> Generator[None]:
+    """Pillow's own limit is global and cannot be raised for one call; `check_size` stands in for it."""
+    if max_pixels <= (Image.MAX_IMAGE_PIXELS or max_pixels):
+        yield
+        return
+    with _pillow_limit:
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
+
+
+def rgb_of_image(image: Image.Image) -> NDArray[np.uint8]:
+    """A Pillow image of any mode as (height, width, 3) RGB bytes."""
+    if image.mode.startswith("I;16"):
+        return to_rgb(np.asarray(image).astype(np.uint16), "the image")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, (WHITE,) * 4)
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))

@@ -1,0 +1,119 @@
+"""A TIFF of one page or many, opened once."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from atypica.core.errors import FigureError
+from atypica.data.pixels import to_rgb
+
+SANE_MPP = (0.05, 2.0)
+"""A resolution tag outside this range (micrometres per pixel) says something else than the microscope's."""
+CENTIMETER = 3
+
+
+class Stack:
+    """The pages of a TIFF file; safe to read from several threads. Use as a context manager.
+
+    Raises:
+        FigureError: the file is missing or is no TIFF.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._lock = threading.Lock()
+        try:
+            self._file = tifffile.TiffFile(path)
+            self._count = len(self._file.pages)
+        except Exception as error:  # a broken TIFF fails in many ways
+            raise unreadable(path.name, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def read(self, page: int, max_pixels: int) -> NDArray[np.uint8]:
+        """One page, counted from 0, as (height, width, 3) RGB.
+
+        Raises:
+            FigureError: there is no such page, it is too large, or it cannot be decoded.
+        """
+        if not 0 <= page < self._count:
+            raise FigureError(f"{self._name} has pages 0 to {self._count - 1}, not {page}", "mend the column 'page'")
+        with self._lock:
+            try:
+                frame = cast(tifffile.TiffPage, self._file.pages[page])
+                check_size(self._name, frame.imagewidth, frame.imagelength, max_pixels)
+                return to_rgb(_color(frame, frame.asarray(maxworkers=1)), self._name)
+            except FigureError:
+                raise
+            except Exception as error:
+                raise unreadable(f"{self._name}, page {page},", error) from error
+
+    def mpp(self, page: int = 0) -> float | None:
+        """The micrometres per pixel that a page's resolution tag (in centimeters) gives, if sane; else None."""
+        with self._lock:
+            try:
+                frame = cast(tifffile.TiffPage, self._file.pages[page])
+                unit = int(frame.tags["ResolutionUnit"].value)
+                numerator, denominator = frame.tags["XResolution"].value
+                mpp = 1e4 * denominator / numerator
+            except (KeyError, IndexError, ZeroDivisionError, TypeError, ValueError):
+                return None
+        return mpp if unit == CENTIMETER and SANE_MPP[0] <= mpp <= SANE_MPP[1] else None
+
+
+def _color(frame: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]:
+    if frame.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3:
+        pixels = np.moveaxis(pixels, 0, -1)
+    match frame.photometric:
+        case tifffile.PHOTOMETRIC.MINISWHITE:
+            return ~pixels
+        case tifffile.PHOTOMETRIC.PALETTE:
+            assert frame.colormap is not None
+            return np.moveaxis(frame.colormap, 0, -1)[pixels]
+        case tifffile.PHOTOMETRIC.SEPARATED:
+            return _from_cmyk(pixels)
+        case _:
+            return pixels
+
+
+def _from_cmyk(pixels: NDArray[Any]) -> NDArray[Any]:
+    ink = pixels.astype(np.float64) / np.iinfo(pixels.dtype).max
+    light = (1 - ink[..., :3]) * (1 - ink[..., 3:4])
+    return np.round(light * 255).astype(np.uint8)
+
+
+def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Refuse an image by its stated size, before anything is decoded.
+
+    Raises:
+        FigureError: more than `max_pixels`.
+    """
+    if width * height > max_pixels:
+        raise FigureError(
+            f"{name} is {width}x{height} px, more than the limit of {max_pixels:,} pixels",
+            "cut crops from it, or raise --max-pixels",
+        )
+
+
+def unreadable(name: str, error: Exception) -> FigureError:
+    """A decoder's error as one that names the image and no folder."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[:1]
+    text = reason if isinstance(reason, str) else "".join(reason)
+    return FigureError(f"{name} cannot be read: {text or type(error).__name__}", "replace the file")

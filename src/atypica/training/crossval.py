@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -39,7 +40,7 @@ def train_fold(run: Run, store: CropStore, fold: int) -> dict[str, Any]:
     module = FigureModule(
         run.new_network(),
         part,
-        Targets(run.targets.at(rows)),
+        Targets(run.targets.at(torch.from_numpy(rows))),
         recipe,
         lr=recipe.optimizer.lr,
         epochs=recipe.training.epochs,

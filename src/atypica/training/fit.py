@@ -35,8 +35,7 @@ def fit(module: FigureModule, batches: BalancedBatches, folder: Path, epochs: in
     rows = range(batches.rows)
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=torch.tensor)  # pyright: ignore[reportArgumentType]
     last = folder / "last.ckpt"
-    resume = {"ckpt_path": str(last), "weights_only": True} if last.is_file() else {}
-    trainer.fit(module, loader, **resume)
+    trainer.fit(module, loader, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -48,13 +47,15 @@ def fit(module: FigureModule, batches: BalancedBatches, folder: Path, epochs: in
 def load_weights(network: FigureNetwork, folder: Path) -> FigureNetwork:
     """Fill a network from what `fit` left in `folder`; it comes back ready for inference."""
     network.load_state_dict(load_file(folder / WEIGHTS))
-    return network.eval()
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 class _LossWatch(Callback):
     """Stops a training whose loss is not a number, naming the epoch."""
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
         if not torch.isfinite(loss):
             raise TrainingError(f"the loss is not a number in epoch {trainer.current_epoch}", "lower optimizer.lr")

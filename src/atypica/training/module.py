@@ -48,7 +48,7 @@ class FigureModule(L.LightningModule):
         teachers: list[FigureNetwork] | None = None,
     ) -> None:
         super().__init__()
-        self.network = network.train()
+        self.network = network.train().to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(network).requires_grad_(False).eval()
         self.recipe = recipe
         self._store = store
@@ -88,7 +88,7 @@ class FigureModule(L.LightningModule):
         answers = [probabilities(teacher(crops)) for teacher in self._teachers]
         return {name: torch.stack([answer[name] for answer in answers]).mean(0) for name in answers[0]}
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the averaged weights towards the trained ones; the decay grows from 0 over the first steps."""
         step = self.global_step
         decay = min(self.recipe.training.ema_decay, (1 + step) / (10 + step))

@@ -31,6 +31,7 @@ class Run:
         recipe: resolved.
         figures: those that train.
         folds: the fold of each figure.
+        data_hash: of the figures and their folds.
         targets: of every figure.
         ledger: what is finished.
     """
@@ -39,6 +40,7 @@ class Run:
     recipe: Recipe
     figures: Figures
     folds: NDArray[np.int64]
+    data_hash: str
     targets: Targets
     ledger: Ledger
 
@@ -55,7 +57,7 @@ class Run:
         folds = np.asarray(kfold(figures, recipe.split.folds, recipe.seed))
         data = split_hash(figures.table["figure_id"].tolist(), folds)
         ledger = Ledger(folder / "ledger.jsonl", recipe.hash, data)
-        return cls(folder, recipe, figures, folds, Targets.of(figures), ledger)
+        return cls(folder, recipe, figures, folds, data, Targets.of(figures), ledger)
 
     def load_crops(self) -> CropStore:
         """Read all training crops into memory."""

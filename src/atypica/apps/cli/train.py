@@ -1,0 +1,45 @@
+"""`atypica train`: a recipe and figures in, a verified model bundle out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atypica.core.errors import MissingExtraError
+from atypica.core.progress import console
+from atypica.data.sources import open_source
+
+
+def train(recipe: str, *settings: str, data: str, out: Path, threads: int = 0) -> None:
+    """Make a model: cross-validate, distill the folds into one network, export and verify a bundle.
+
+    A run that was stopped, even by a kill, goes on from its last epoch when the same command is given again.
+
+    Parameters
+    ----------
+    recipe
+        The name of a shipped recipe (default), or a YAML file.
+    settings
+        Changes of the recipe, as key.sub=value (training.epochs=5).
+    data
+        A dataset's name (ami-br), a folder, or a figure table; with labels and cases.
+    out
+        The run's folder; the bundle is RUN/bundle.
+    threads
+        Processor threads; 0 leaves the choice to PyTorch.
+    """
+    try:
+        import torch
+
+        from atypica.training.recipe import load_recipe
+        from atypica.training.train import train as run_training
+    except ImportError as error:
+        raise MissingExtraError("train", "train") from error
+    if threads:
+        torch.set_num_threads(threads)
+    figures = open_source(data)
+    for note in figures.notes:
+        console.print(f"  {note}", markup=False)
+    bundle = run_training(
+        load_recipe(recipe, list(settings)), figures, out, lambda line: console.print(line, markup=False)
+    )
+    console.print(f"model bundle: {bundle}", markup=False)

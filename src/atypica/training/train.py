@@ -1,0 +1,39 @@
+"""The whole of a training: cross-validate, distill, release. Every step is done once; a killed run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from atypica.data.figures import Figures
+from atypica.training.crossval import cross_validate
+from atypica.training.distill import distill
+from atypica.training.recipe import Recipe
+from atypica.training.run import Run
+
+
+def train(recipe: Recipe, source: Figures, folder: Path, say: Callable[[str], None] = lambda _: None) -> Path:
+    """Make a bundle from figures; returns `folder/bundle`.
+
+    Args:
+        recipe: how.
+        source: labeled figures with cases.
+        folder: the run's; if it holds an unfinished run of the same recipe, that is taken up.
+        say: called with a line about every finished step.
+
+    Raises:
+        SettingsError: the folder holds a run of another recipe.
+        SourceError: figures that cannot be trained on.
+        TrainingError: the loss is not a number, or the exported graph is wrong.
+    """
+    run = Run.open(folder, recipe, source)
+    say(f"{len(run.figures)} figures of {run.figures.name}, {recipe.split.folds} folds, recipe {recipe.hash}")
+    store = run.load_crops()
+    for fold, metrics in enumerate(cross_validate(run, store)):
+        say(f"fold {fold}: {metrics}")
+    say(f"student: {run.once('student', recipe.seed, lambda: distill(run, store))}")
+    # Only here, because it needs what a training alone does not.
+    from atypica.training.release import release
+
+    say(f"bundle: {run.once('bundle', recipe.seed, lambda: release(run, store))}")
+    return folder / "bundle"

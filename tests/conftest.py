@@ -15,3 +15,11 @@ def real_data() -> Path:
     if not (home / "AMi-Br").is_dir():
         pytest.skip(f"no real data at {home}: set ATYPICA_DATA to a folder that holds AMi-Br/")
     return home
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model bundle that calls dark crops atypical."""
+    from tiny_model import write_tiny_bundle
+
+    return write_tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle").path

@@ -44,8 +44,13 @@ def read_crop(path: Path, page: int | None = None, *, max_pixels: int = MAX_PIXE
     if is_tiff(header):
         with Stack(path) as stack:
             return stack.read(page or 0, max_pixels)
+    return read_plain(path, header, page, max_pixels)
+
+
+def read_plain(path: Path, header: bytes, page: int | None, max_pixels: int) -> NDArray[np.uint8]:
+    """`read_crop` for a file that is no TIFF and whose first bytes are `header`."""
     if page:
-        raise FigureError(f"{path.name} has one page, not page {page}", "mend the column 'page'")
+        raise FigureError(f"{path.name} has one page, no page {page}", "mend the column 'page'")
     try:
         if header.startswith(PNG):
             return _read_png(path, header, max_pixels)

@@ -1,0 +1,113 @@
+"""The AMF rate of every case, with an interval that says of which kind it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from atypica.core.vocabulary import Label
+from atypica.evaluation.intervals import Interval, percentile_limits, wilson
+
+FEW_FIGURES = 10
+"""A rate from fewer typed figures is marked."""
+FEWEST_CASES = 5
+"""With fewer cases, cases cannot be drawn again to say how much they differ."""
+REPLICATES = 2000
+LEVEL = 0.95
+ALL = "all"
+COLUMNS = ("case", "figures", "failed", "amf", "amf_rate", "low", "high", "interval", "few_figures")
+
+
+def summarize_cases(predictions: pd.DataFrame) -> pd.DataFrame:
+    """One row a case, and a last row for all figures together.
+
+    Args:
+        predictions: a predictions table; without a column `case` there is only the row for all.
+
+    Returns:
+        `COLUMNS`: `figures` counts all rows of the case, `failed` those that could not be typed; `amf_rate` is
+        AMF / (figures - failed) and lies between `low` and `high` with 95 % confidence; `interval` says how those
+        were made. A case's own interval is Wilson's, its figures being the sample. The row for all draws the cases
+        again (bootstrap) where there are enough; otherwise it takes the figures as independent, and says so.
+    """
+    typed = predictions["p_amf"].notna().to_numpy(dtype=bool)
+    amf = (predictions["prediction"] == Label.AMF.value).to_numpy(dtype=bool)
+    if "case" not in predictions:
+        return _table([_row(ALL, typed, amf, _ungrouped(amf, typed, "no cases given"))])
+    codes, names = pd.factorize(predictions["case"], use_na_sentinel=False)
+    rows = [_case(name, typed[codes == code], amf[codes == code]) for code, name in enumerate(names)]
+    blank = bool(predictions["case"].isna().any())
+    return _table([*rows, _row(ALL, typed, amf, _overall(codes, typed, amf, blank))])
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _case(name: object, typed: NDArray[np.bool_], amf: NDArray[np.bool_]) -> dict[str, Any]:
+    interval = _wilson(amf, typed, "Wilson 95 %")
+    return _row(None if pd.isna(name) else str(name), typed, amf, interval)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _row(
+    name: str | None, typed: NDArray[np.bool_], amf: NDArray[np.bool_], interval: Interval | None
+) -> dict[str, Any]:
+    count = int(typed.sum())
+    return {
+        "case": name,
+        "figures": len(typed),
+        "failed": len(typed) - count,
+        "amf": int(amf.sum()),
+        "amf_rate": round(float(amf.sum() / count), 6) if count else None,
+        "low": round(interval.low, 6) if interval else None,
+        "high": round(interval.high, 6) if interval else None,
+        "interval": interval.method if interval else "no figure was typed",
+        "few_figures": count < FEW_FIGURES,
+    }
+
+
+def _wilson(amf: NDArray[np.bool_], typed: NDArray[np.bool_], method: str) -> Interval | None:
+    interval = wilson(int(amf.sum()), int(typed.sum()), LEVEL)
+    return interval and Interval(interval.low, interval.high, LEVEL, method)
+
+
+def _ungrouped(amf: NDArray[np.bool_], typed: NDArray[np.bool_], why: str) -> Interval | None:
+    return _wilson(amf, typed, f"Wilson 95 %, ungrouped ({why}): likely too narrow")
+
+
+def _overall(
+    codes: NDArray[np.int64], typed: NDArray[np.bool_], amf: NDArray[np.bool_], blank: bool
+) -> Interval | None:
+    held = np.unique(codes[typed])
+    if blank:
+        return _ungrouped(amf, typed, "some figures have no case")
+    if len(held) == 1:
+        return _wilson(amf, typed, "Wilson 95 %")
+    if len(held) < FEWEST_CASES:
+        return _ungrouped(amf, typed, f"only {len(held)} cases")
+    if amf[typed].all() or not amf[typed].any():
+        # Every resample of the cases would give the same rate: an interval of no width.
+        return _ungrouped(amf, typed, "all figures of one type")
+    counts = np.bincount(codes[typed])[held]
+    positives = np.bincount(codes[typed & amf], minlength=len(codes))[held]
+    low, high = percentile_limits(bootstrap_rates(positives, counts), len(held), LEVEL)
+    return Interval(max(low, 0.0), min(high, 1.0), LEVEL, f"bootstrap 95 %, by case ({len(held)} cases)")
+
+
+def bootstrap_rates(
+    positives: NDArray[np.int64], counts: NDArray[np.int64], replicates: int = REPLICATES, seed: int = 0
+) -> NDArray[np.float64]:
+    """AMF rates of resamples of whole cases with replacement (cluster bootstrap of a ratio), (replicates,).
+
+    Args:
+        positives: AMF of each case.
+        counts: typed figures of each case, at least 1.
+        replicates: how many resamples.
+        seed: of the draws.
+    """
+    cases = len(counts)
+    draws = np.random.default_rng(seed).multinomial(cases, np.full(cases, 1 / cases), size=replicates)
+    return (draws @ positives) / (draws @ counts)

@@ -1,0 +1,95 @@
+"""What types a batch of crops: the Protocol, and its ONNX Runtime implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atypica.core.errors import BundleError
+from atypica.inference.bundle import Bundle
+from atypica.inference.card import Card
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Outputs = dict[str, NDArray[np.float32]]
+"""Output name to its values, the first axis being the crops."""
+INPUT = "crops"
+ALWAYS = ("amf", "cam", "embedding")
+"""The outputs that every bundle's graph has; the card's heads name the others, `distance` comes with `strangeness`."""
+
+
+class Classifier(Protocol):
+    """Types crops that are already at the model's field of view."""
+
+    @property
+    def card(self) -> Card:
+        """The model's card."""
+        ...
+
+    def forward(self, crops: NDArray[np.uint8], names: Sequence[str] | None = None) -> Outputs:
+        """Raw outputs of the network (logits are not calibrated).
+
+        Args:
+            crops: (N, S, S, 3) RGB with S = `card.geometry.size_px`.
+            names: which outputs; None for all.
+        """
+        ...
+
+
+class OnnxClassifier:
+    """A bundle's graph in ONNX Runtime, on the CPU. `forward` may be called from several threads at once.
+
+    Args:
+        bundle: a verified bundle.
+        threads: how many threads one call of `forward` uses. For throughput one is best, with as many callers as
+            there are cores; more than one shortens the wait for a single batch.
+
+    Raises:
+        BundleError: the graph cannot be loaded, or is not one of this format.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        self.card = bundle.card
+        self._session = _session(bundle, threads)
+        self.names = tuple(output.name for output in self._session.get_outputs())
+        _check(bundle, self._session, self.names)
+
+    def forward(self, crops: NDArray[np.uint8], names: Sequence[str] | None = None) -> Outputs:
+        """See `Classifier.forward`."""
+        wanted = list(names or self.names)
+        values = cast("list[NDArray[np.float32]]", self._session.run(wanted, {INPUT: crops}))
+        return dict(zip(wanted, values, strict=True))
+
+
+def _session(bundle: Bundle, threads: int) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions share no base
+        reason = str(error).splitlines()[0]
+        raise BundleError(
+            f"the graph of {bundle.path} cannot be loaded: {reason}", "update onnxruntime, or get the bundle again"
+        ) from error
+
+
+def _check(bundle: Bundle, session: onnxruntime.InferenceSession, names: Sequence[str]) -> None:
+    wanted = [*ALWAYS, *bundle.card.heads, *(["distance"] if bundle.card.strangeness else [])]
+    lacking = [name for name in wanted if name not in names]
+    if lacking:
+        raise BundleError(
+            f"the graph of {bundle.path} lacks the outputs {', '.join(lacking)}", "export the model again"
+        )
+    inputs, size = session.get_inputs(), bundle.card.geometry.size_px
+    if [part.name for part in inputs] != [INPUT] or list(inputs[0].shape)[1:] != [size, size, 3]:
+        raise BundleError(
+            f"the graph of {bundle.path} does not take '{INPUT}' of (N, {size}, {size}, 3)", "export the model again"
+        )

@@ -1,0 +1,67 @@
+"""Whatever a person hands over, as a figure table and the place its pixels come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from atypica.core.errors import SourceError
+from atypica.data import sources
+from atypica.data.figures import Figures, figures_from
+from atypica.data.pixels import to_rgb
+from atypica.data.readers import MAX_PIXELS, rgb_of_image
+from atypica.inference.crops import ArrayCrops, CropSource, FileCrops
+
+Pixels = NDArray[Any] | Image.Image
+Source = str | Path | Figures | pd.DataFrame | Pixels | Sequence[str | Path] | Sequence[Pixels]
+"""A dataset's name or a path (see `open_source`), a figure table, one image (array or Pillow), a batch of equal
+crops as one array (figures, height, width, 3), or a list of paths or of images."""
+
+
+def take(source: Source, max_pixels: int = MAX_PIXELS) -> tuple[Figures, CropSource]:
+    """The figure table of a source, and where its pixels are.
+
+    Raises:
+        SourceError: there is nothing in it, or it is of no known kind.
+        FigureError: an array or image in memory is none.
+    """
+    if isinstance(source, (str, Path)):
+        source = sources.open_source(source)
+    elif isinstance(source, pd.DataFrame):
+        source = figures_from(source, Path(), "the table")
+    elif isinstance(source, Sequence) and all(isinstance(item, (str, Path)) for item in source) and len(source):
+        source = figures_from(pd.DataFrame({"image": [str(item) for item in source]}), Path(), "the list of paths")
+    if isinstance(source, Figures):
+        return source, FileCrops(source, max_pixels)
+    return _from_memory(_images(source))
+
+
+def _images(source: Any) -> list[Pixels]:
+    if isinstance(source, Image.Image):
+        return [source]
+    if isinstance(source, np.ndarray):
+        array = cast("NDArray[Any]", source)
+        return list(array) if array.ndim == 4 else [array]
+    if isinstance(source, Sequence):
+        return list(cast("Sequence[Pixels]", source))
+    raise SourceError(f"a {type(source).__name__} is no source of figures", "give a path, a table, or images")
+
+
+def _from_memory(images: list[Pixels]) -> tuple[Figures, CropSource]:
+    names = [f"image {number}" for number in range(1, len(images) + 1)]
+    figures = figures_from(pd.DataFrame({"image": names}), Path(), "images in memory")
+    return figures, ArrayCrops([_rgb(image, name) for image, name in zip(images, names, strict=True)])
+
+
+def _rgb(image: Any, name: str) -> NDArray[np.uint8]:
+    if isinstance(image, Image.Image):
+        return rgb_of_image(image)
+    if isinstance(image, np.ndarray):
+        return to_rgb(image, name)
+    raise SourceError(f"{name} is a {type(image).__name__}, not an image", "give all paths, or all images")

@@ -1,0 +1,104 @@
+"""A loaded model: the Python API's front door."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from atypica.core.errors import SettingsError
+from atypica.data.readers import MAX_PIXELS
+from atypica.inference.bundle import DEFAULT_BUNDLE, Bundle, read_bundle
+from atypica.inference.card import Card
+from atypica.inference.classifier import Classifier, OnnxClassifier
+from atypica.inference.intake import Source, take
+from atypica.inference.pipeline import BATCH, Plan, default_threads, run
+from atypica.inference.predictions import tabulate
+from atypica.inference.resolution import Resolution, resolution_notes
+from atypica.inference.result import Result
+
+
+class Model:
+    """Types mitotic figures.
+
+    Args:
+        bundle: a verified bundle.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    @property
+    def card(self) -> Card:
+        """What the model is, what it was trained on, how good it is."""
+        return self._bundle.card
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The network itself."""
+        return OnnxClassifier(self._bundle)
+
+    def classify(
+        self,
+        source: Source,
+        *,
+        mpp: float | None = None,
+        views: int = 1,
+        threshold: float | str | None = None,
+        threads: int | None = None,
+        batch: int = BATCH,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Result:
+        """Type every figure of a source. A figure that cannot be read keeps its row, with the error.
+
+        Args:
+            source: a dataset's name, a path (folder, image, multi-page TIFF, figure table), a `Figures` or
+                DataFrame, an array (H, W, 3) or (N, H, W, 3), a Pillow image, or a list of paths or images.
+            mpp: micrometers per pixel of figures whose table does not say it. Without it, a TIFF's resolution tag
+                is taken where sane, else 0.25 is assumed; `Result.notes` says which.
+            views: 1, or 8 (rotations and flips averaged: better, eight times slower).
+            threshold: p_amf from which a figure is AMF, or the name of one of the card's thresholds; None for the
+                card's default.
+            threads: worker threads; None for one a core.
+            batch: figures a batch.
+            max_pixels: a larger image is refused unread.
+
+        Raises:
+            SourceError: the source cannot be used at all.
+            SettingsError: a setting is not possible.
+        """
+        cut = self.threshold(threshold)
+        plan = Plan(views, default_threads() if threads is None else threads, batch)
+        figures, crops = take(source, max_pixels)
+        resolution = Resolution(figures, mpp)
+        columns = run(self.classifier, crops, resolution, len(figures), plan)
+        predictions = tabulate(figures, columns.outputs, columns.errors, self.card, cut)
+        notes = (*figures.notes, *resolution_notes(columns.mpp, columns.origins))
+        return Result(predictions, figures, self.classifier, notes, views, crops, resolution)
+
+    def threshold(self, wanted: float | str | None) -> float:
+        """A threshold by value or by its name in the card; None for the default.
+
+        Raises:
+            SettingsError: not between 0 and 1, or no such name.
+        """
+        named = {"default": self.card.thresholds.default, **self.card.thresholds.others}
+        if wanted is None or wanted in named:
+            return named["default" if wanted is None else str(wanted)]
+        try:
+            value = float(wanted)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            raise SettingsError(
+                f"'{wanted}' is no threshold", f"give a number from 0 to 1, or one of {', '.join(named)}"
+            )
+        return value
+
+
+def load_model(path: str | Path | None = None) -> Model:
+    """Load a model bundle; the one that comes with the package if no path is given.
+
+    Raises:
+        BundleError: missing, damaged, or of another version.
+    """
+    return Model(read_bundle(DEFAULT_BUNDLE if path is None else Path(path)))

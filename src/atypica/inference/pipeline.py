@@ -1,0 +1,171 @@
+"""Figures in, columns out: decoded, resampled and typed in small batches on every core, pixels never kept."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atypica.core.errors import FigureError, SettingsError
+from atypica.core.progress import ProgressBar
+from atypica.inference.classifier import Classifier, Outputs
+from atypica.inference.crops import CropSource
+from atypica.inference.predictions import needed
+from atypica.inference.preprocess import resample
+from atypica.inference.resolution import Origin, Resolution
+from atypica.inference.views import forward_views
+
+BATCH = 8
+"""Small enough that a batch's activations stay in the cache of its core: faster than larger ones on a CPU."""
+AHEAD = 4
+"""Batches that may wait per thread; bounds the memory."""
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+
+def default_threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the work is done: views of each crop, worker threads, figures a batch."""
+
+    views: int = 1
+    threads: int = field(default_factory=default_threads)
+    batch: int = BATCH
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "batch"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"--{name} {getattr(self, name)} is not possible", "give 1 or more")
+
+
+class Prepared(NamedTuple):
+    """One crop as the network wants it."""
+
+    crop: NDArray[np.uint8]
+    mpp: float
+    origin: Origin
+
+
+class Typed(NamedTuple):
+    """What became of one batch: its good rows with their resolution, its failed rows, the outputs of the good ones."""
+
+    good: dict[int, tuple[float, Origin]]
+    errors: dict[int, str]
+    outputs: Outputs
+
+
+@dataclass
+class Columns:
+    """What is kept of every figure.
+
+    Attributes:
+        outputs: output name to (figures, ...); NaN rows where a figure failed.
+        errors: (figures,), None where nothing went wrong.
+        mpp: (figures,), NaN where a figure failed.
+        origins: where each mpp came from.
+    """
+
+    outputs: Outputs
+    errors: list[str | None]
+    mpp: NDArray[np.float64]
+    origins: list[Origin | None]
+
+    @classmethod
+    def empty(cls, count: int) -> Columns:
+        """No figure typed yet."""
+        return cls(
+            {"amf": np.full((count, 1), np.nan, dtype=np.float32)},
+            [None] * count,
+            np.full(count, np.nan),
+            [None] * count,
+        )
+
+
+def run(
+    classifier: Classifier, crops: CropSource, resolution: Resolution, count: int, plan: Plan, title: str = "typing"
+) -> Columns:
+    """Type `count` figures. A figure that fails keeps its row, with the error.
+
+    Every worker thread decodes, resamples and types whole batches by itself: on a CPU that keeps all cores busy
+    with one thread a core.
+    """
+    columns = Columns.empty(count)
+    step = min(plan.batch, -(-count // plan.threads)) or 1
+    batches = [list(range(start, min(start + step, count))) for start in range(0, count, step)]
+
+    def work(rows: list[int]) -> Typed:
+        return _type(classifier, crops, resolution, rows, plan.views)
+
+    with ProgressBar(title, count) as bar:
+        for typed in in_order(work, batches, plan.threads):
+            _keep(columns, typed)
+            bar.advance(len(typed.good) + len(typed.errors))
+    crops.close()
+    return columns
+
+
+def in_order(work: Callable[[Job], Done], jobs: Iterable[Job], threads: int) -> Iterator[Done]:
+    """`work` of each job on a pool of threads, results in order, at most `AHEAD` jobs a thread under way."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="atypica")
+    pending: deque[Future[Done]] = deque()
+    try:
+        for job in jobs:
+            pending.append(pool.submit(work, job))
+            if len(pending) >= threads * AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _type(classifier: Classifier, crops: CropSource, resolution: Resolution, rows: list[int], views: int) -> Typed:
+    prepared: dict[int, Prepared] = {}
+    errors: dict[int, str] = {}
+    for row in rows:
+        try:
+            prepared[row] = prepare(classifier, crops, resolution, row)
+        except FigureError as error:
+            errors[row] = one_line(error)
+    good = {row: (part.mpp, part.origin) for row, part in prepared.items()}
+    if not good:
+        return Typed(good, errors, {})
+    stack = np.stack([part.crop for part in prepared.values()])
+    return Typed(good, errors, forward_views(classifier, stack, views, needed(classifier.card)))
+
+
+def prepare(classifier: Classifier, crops: CropSource, resolution: Resolution, row: int) -> Prepared:
+    """Read one figure and bring it to the model's field of view.
+
+    Raises:
+        FigureError: it cannot be read, or shows too little around the figure.
+    """
+    pixels, tag = crops.read(row)
+    mpp, origin = resolution.of(row, tag)
+    return Prepared(resample(pixels, mpp, classifier.card.geometry), mpp, origin)
+
+
+def one_line(error: FigureError) -> str:
+    """An error as an entry of the column `error`."""
+    return " ".join(f"{error.message} -> {error.fix}".split()) if error.fix else error.message
+
+
+def _keep(columns: Columns, typed: Typed) -> None:
+    for row, error in typed.errors.items():
+        columns.errors[row] = error
+    for row, (mpp, origin) in typed.good.items():
+        columns.mpp[row], columns.origins[row] = mpp, origin
+    for name, values in typed.outputs.items():
+        if name not in columns.outputs:
+            columns.outputs[name] = np.full((len(columns.errors), *values.shape[1:]), np.nan, dtype=np.float32)
+        columns.outputs[name][list(typed.good)] = values

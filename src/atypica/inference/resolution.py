@@ -1,0 +1,103 @@
+"""The micrometers per pixel of every figure, and where each number came from."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atypica.core.errors import FigureError, SettingsError
+from atypica.data.figures import Figures
+
+ASSUMED_MPP = 0.25
+"""A usual scanner at 40x; taken where nothing says otherwise, and then said."""
+POSSIBLE_MPP = (0.01, 10.0)
+
+
+class Origin(StrEnum):
+    """Where a figure's resolution came from, in the order of precedence."""
+
+    COLUMN = "column"
+    GIVEN = "given"
+    TAG = "tag"
+    ASSUMED = "assumed"
+
+
+class Resolution:
+    """Knows each figure's micrometers per pixel.
+
+    Args:
+        figures: their own column `mpp` comes first.
+        given: what the person said for figures without one; None for nothing.
+
+    Raises:
+        SettingsError: `given` is not a possible resolution.
+    """
+
+    def __init__(self, figures: Figures, given: float | None) -> None:
+        if given is not None and not _possible(given):
+            raise SettingsError(f"{given:g} micrometers per pixel are not possible", "give --mpp such as 0.25")
+        self._given = given
+        self._column = _column(figures)
+
+    def of(self, row: int, tag: float | None) -> tuple[float, Origin]:
+        """The resolution of one figure, and its origin.
+
+        Args:
+            row: the figure's position.
+            tag: what its file's resolution tag says, if it does.
+
+        Raises:
+            FigureError: its own entry is not a possible resolution.
+        """
+        own = float(self._column[row])
+        if np.isfinite(own):
+            if not _possible(own):
+                raise FigureError(f"the entry {own:g} in column 'mpp' is not possible", "mend or blank it")
+            return own, Origin.COLUMN
+        if self._given is not None:
+            return self._given, Origin.GIVEN
+        return (tag, Origin.TAG) if tag is not None else (ASSUMED_MPP, Origin.ASSUMED)
+
+
+def _possible(mpp: float) -> bool:
+    return POSSIBLE_MPP[0] <= mpp <= POSSIBLE_MPP[1]
+
+
+def _column(figures: Figures) -> NDArray[np.float64]:
+    if "mpp" not in figures.table:
+        return np.full(len(figures), np.nan)
+    return figures.table["mpp"].to_numpy(dtype=np.float64)
+
+
+def resolution_notes(mpp: NDArray[np.float64], origins: list[Origin | None]) -> tuple[str, ...]:
+    """What was taken as the resolution, one sentence for each origin; an assumption is named as one.
+
+    Args:
+        mpp: (figures,), NaN where the figure was not read.
+        origins: where each came from, None where the figure was not read.
+    """
+    notes: list[str] = []
+    for origin in Origin:
+        values = mpp[[found == origin for found in origins]]
+        if len(values):
+            notes.append(_SENTENCES[origin].format(mpp=_range(values), figures=_count(len(values))))
+    return tuple(notes)
+
+
+_SENTENCES = {
+    Origin.COLUMN: "Resolution: {mpp} um/px from the column 'mpp' ({figures}).",
+    Origin.GIVEN: "Resolution: {mpp} um/px as given ({figures}).",
+    Origin.TAG: "Resolution: {mpp} um/px from the TIFF's resolution tag ({figures}).",
+    Origin.ASSUMED: "Resolution: nothing says it, so {mpp} um/px was assumed ({figures}); give --mpp if that is wrong.",
+}
+
+
+def _range(values: NDArray[np.float64]) -> str:
+    low, high = f"{values.min():.4g}", f"{values.max():.4g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,} figure" + ("" if number == 1 else "s")

@@ -1,0 +1,122 @@
+"""What `classify` gives back: the predictions, the cases, and what a report needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from atypica.core.errors import ExitCode, SettingsError
+from atypica.core.files import atomic_path
+from atypica.data.figures import Figures
+from atypica.inference.card import Card
+from atypica.inference.cases import summarize_cases
+from atypica.inference.classifier import Classifier
+from atypica.inference.crops import CropSource
+from atypica.inference.pipeline import prepare
+from atypica.inference.resolution import Resolution
+from atypica.inference.views import forward_views
+
+TableFormat = Literal["csv", "parquet"]
+EXPLAIN_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Result:
+    """Typed figures.
+
+    Attributes:
+        predictions: one row a figure, in the order of the source; see the documentation's "predictions".
+        figures: the figure table that was typed.
+        classifier: what typed them.
+        notes: what was understood and assumed, as sentences.
+        views: how many views of each crop were averaged.
+    """
+
+    predictions: pd.DataFrame
+    figures: Figures
+    classifier: Classifier
+    notes: tuple[str, ...]
+    views: int
+    crops: CropSource = field(repr=False)
+    resolution: Resolution = field(repr=False)
+
+    @property
+    def card(self) -> Card:
+        """The card of the model."""
+        return self.classifier.card
+
+    @property
+    def failed(self) -> int:
+        """How many figures could not be typed."""
+        return int(self.predictions["p_amf"].isna().sum())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """All typed, some failed, or none typed."""
+        if self.failed == len(self.predictions):
+            return ExitCode.UNUSABLE_INPUT
+        return ExitCode.SOME_FAILED if self.failed else ExitCode.OK
+
+    def cases(self) -> pd.DataFrame:
+        """The AMF rate of each case and of all together, with intervals; see `summarize_cases`."""
+        return summarize_cases(self.predictions)
+
+    def explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The crops of some figures as the network saw them, and what moved it.
+
+        Args:
+            rows: positions in `predictions` of figures that were typed.
+
+        Returns:
+            Crops (n, S, S, 3) RGB, and class activation maps (n, h, w): positive pulls to AMF, the mean over a map
+            plus a constant is the logit.
+
+        Raises:
+            FigureError: a figure cannot be read (any more).
+        """
+        parts = [self._explain(rows[start : start + EXPLAIN_BATCH]) for start in range(0, len(rows), EXPLAIN_BATCH)]
+        self.crops.close()
+        if not parts:
+            return np.zeros((0, 1, 1, 3), dtype=np.uint8), np.zeros((0, 1, 1), dtype=np.float32)
+        return np.concatenate([crops for crops, _ in parts]), np.concatenate([maps for _, maps in parts])
+
+    def _explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        crops = np.stack([prepare(self.classifier, self.crops, self.resolution, row).crop for row in rows])
+        return crops, forward_views(self.classifier, crops, self.views, ["cam"])["cam"]
+
+    def write(self, out_dir: str | Path, table_format: TableFormat = "csv") -> tuple[Path, Path]:
+        """Write the tables `predictions` and `cases` into a folder, each whole or not at all.
+
+        Args:
+            out_dir: the folder; made if it is not there.
+            table_format: `csv` or `parquet`.
+
+        Returns:
+            The two files.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        if table_format not in {"csv", "parquet"}:
+            raise SettingsError(f"there is no table format '{table_format}'", "choose csv or parquet")
+        tables = {"predictions": self.predictions, "cases": self.cases()}
+        first, second = (write_table(table, Path(out_dir) / f"{n}.{table_format}") for n, table in tables.items())
+        return first, second
+
+
+def write_table(table: pd.DataFrame, path: Path) -> Path:
+    """Write a table as CSV or Parquet, by the suffix, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write = table.to_parquet if path.suffix == ".parquet" else table.to_csv
+    with atomic_path(path) as temporary:
+        partial(write, index=False)(temporary)
+    return path

@@ -173,7 +173,7 @@ def _row(folder: Path, number: int, case: Case, subtype: Subtype, rng: Rng, size
     mpp = case.look.scanner.mpp
     picture = draw_figure(subtype, rng, size=size, mpp=mpp, look=case.look, ambiguity=ambiguity)
     name = f"images/{DATASET}_{number:05d}.png"
-    Image.fromarray(picture).save(folder / name, compress_level=3)
+    Image.fromarray(picture).save(folder / name, compress_level=1)
     return {
         "figure_id": f"{DATASET}_{number:05d}",
         "image": name,

@@ -129,7 +129,7 @@ def scan(
     sharp = gaussian_filter(light, (sigma, sigma, 0), mode="nearest", truncate=2.5)
     seen = sharp * np.array(scanner.white, dtype=np.float32)
     grain = rng.standard_normal((*light.shape[:2], 1), dtype=np.float32) * np.float32(scanner.noise)
-    gray = seen.mean(axis=2, keepdims=True)
+    gray = (seen[..., :1] + seen[..., 1:2] + seen[..., 2:]) / np.float32(3)
     detail = gray - gaussian_filter(gray, (0.4 / mpp, 0.4 / mpp, 0), mode="nearest", truncate=2.5)
     seen += grain + np.float32(scanner.sharpening) * detail
     return _jpeg(np.clip(seen, 0, 255).astype(np.uint8), scanner.quality)

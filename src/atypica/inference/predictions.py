@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, log_softmax, xlogy
+from scipy.special import expit, softmax, xlogy
 
 from atypica.core.vocabulary import AMF_SUBTYPES, NMF_SUBTYPES, Label, Subtype
 from atypica.data.figures import KEYS, Figures
@@ -118,15 +118,15 @@ def subtype_probabilities(p_amf: Floats, logits: NDArray[np.float32] | None) -> 
     Returns:
         (figures, 8); NaN where unknown.
     """
-    result = np.full((len(p_amf), len(Subtype)), np.nan)
+    result: Floats = np.full((len(p_amf), len(Subtype)), np.nan)
     if logits is None:
         return result
     order = list(Subtype)
     for side, p in ((NMF_SUBTYPES, 1 - p_amf), (AMF_SUBTYPES, p_amf)):
         at = [order.index(subtype) for subtype in side]
-        within = np.exp(log_softmax(logits[:, at].astype(np.float64), axis=1))
+        within: Floats = softmax(logits[:, at].astype(np.float64), axis=1)
         result[:, at] = p[:, None] * within
-    return np.round(result, DECIMALS)
+    return result.round(DECIMALS)
 
 
 def best_subtype(probabilities: Floats, positive: NDArray[np.bool_]) -> NDArray[np.str_]:

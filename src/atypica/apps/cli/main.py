@@ -14,7 +14,10 @@ app = App(
     name="atypica",
     help="Type mitotic figures in H&E histology: normal or atypical. Research use only, not a medical device.",
     version=atypica.__version__,
+    suppress_keyboard_interrupt=False,
 )
+app.command("atypica.apps.cli.classify:classify", name="classify", help="Type the figures of a folder, image or table.")
+app.command("atypica.apps.cli.demo:demo", name="demo", help="The whole way on sample figures, without a network.")
 
 
 def run() -> None:

@@ -1,0 +1,112 @@
+"""`atypica classify`: figures in, typed figures, cases and a report out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from atypica.apps.cli.screen import show_files, show_result, show_source
+from atypica.core.errors import OutputError
+from atypica.data.readers import MAX_PIXELS
+from atypica.data.sources import open_source
+from atypica.inference.model import load_model
+from atypica.inference.pipeline import BATCH
+from atypica.inference.result import Result, TableFormat
+
+
+def classify(
+    source: str,
+    *,
+    out: Path,
+    model: Path | None = None,
+    mpp: float | None = None,
+    views: Literal[1, 8] = 1,
+    threshold: str | None = None,
+    threads: int | None = None,
+    report: bool = True,
+    batch: int = BATCH,
+    max_pixels: int = MAX_PIXELS,
+    format: Literal["csv", "parquet"] = "csv",
+) -> int:
+    """Type mitotic figures as normal (NMF) or atypical (AMF). Research use only, not a medical device.
+
+    Writes predictions (a row a figure; one that could not be read keeps its row, with the error), cases (the AMF
+    rate of each with a 95 % interval) and report.html. Exit status: 0 all typed, 3 some failed, 2 unusable input,
+    4 the output cannot be written.
+
+    Parameters
+    ----------
+    source
+        A folder of crops, one image, a multi-page TIFF, a figure table (CSV or Parquet), or a dataset's name.
+    out
+        The folder for the results.
+    model
+        A model bundle (folder or zip); the one that comes with atypica if not given.
+    mpp
+        Micrometers per pixel of figures whose table does not say it. Without it, a TIFF's tag or 0.25 is taken,
+        and that is said.
+    views
+        8 averages over rotations and flips: better, eight times slower.
+    threshold
+        From which p_amf on a figure is AMF: a number, or a name from the model's card. The card's default if not
+        given.
+    threads
+        Worker threads; one a core if not given.
+    report
+        Write report.html.
+    batch
+        Figures a batch.
+    max_pixels
+        Refuse larger images unread.
+    format
+        Of the tables.
+    """
+    prepare_folder(out)
+    loaded = load_model(model)
+    loaded.threshold(threshold)
+    figures = open_source(source)
+    show_source(figures)
+    result = loaded.classify(
+        figures, mpp=mpp, views=views, threshold=threshold, threads=threads, batch=batch, max_pixels=max_pixels
+    )
+    return deliver(result, out, report=report, table_format=format)
+
+
+def prepare_folder(out: Path) -> None:
+    """Make the folder for the results before any work is done.
+
+    Raises:
+        OutputError: it cannot be made or written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {out}: {error.strerror}", "choose another --out") from error
+    if not os.access(out, os.W_OK):
+        raise OutputError(f"cannot write into {out}", "choose another --out, or change its permissions")
+
+
+def deliver(
+    result: Result,
+    out: Path,
+    *,
+    report: bool = True,
+    table_format: TableFormat = "csv",
+    title: str | None = None,
+    banner: str | None = None,
+) -> int:
+    """Show a result on the screen and write its files; gives the exit status.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    show_result(result)
+    files = list(result.write(out, table_format))
+    if report:
+        from atypica.reporting.report import write_report
+
+        write_report(result, out / "report.html", title=title, banner=banner)
+        files.append(out / "report.html")
+    show_files(files)
+    return int(result.exit_code)

@@ -1,0 +1,103 @@
+"""What the verbs that type figures show on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from atypica.core.progress import console
+from atypica.data.figures import Figures
+from atypica.inference.cases import FEW_FIGURES
+from atypica.inference.result import Result
+
+MOST_CASES = 12
+MOST_ERRORS = 5
+
+
+def say(text: str, style: str = "") -> None:
+    """One line, as it is."""
+    console.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def show_source(figures: Figures) -> None:
+    """What was understood of a source."""
+    cases = figures.table["case"].nunique() if "case" in figures.table else 0
+    say(f"{figures.name}: {counted(len(figures), 'figure')}" + (f", {counted(cases, 'case')}" if cases else ""), "bold")
+    for note in figures.notes:
+        say(f"  {note}")
+
+
+def show_result(result: Result) -> None:
+    """The resolution that was taken, what failed, and the rates."""
+    for note in result.notes[len(result.figures.notes) :]:
+        say(f"  {note}", "yellow" if "assumed" in note else "")
+    _show_failed(result)
+    if result.failed < len(result.predictions):
+        _show_cases(result)
+
+
+def _show_failed(result: Result) -> None:
+    if not result.failed:
+        return
+    errors = result.predictions.loc[result.predictions["p_amf"].isna(), ["figure_id", "error"]]
+    say(f"{result.failed} of {counted(len(result.predictions), 'figure')} failed:", "bold red")
+    for figure, error in errors.head(MOST_ERRORS).itertuples(index=False):
+        say(f"  {figure}: {error}", "red")
+    if len(errors) > MOST_ERRORS:
+        say(f"  ... and {len(errors) - MOST_ERRORS} more, see the column 'error'", "red")
+
+
+def _show_cases(result: Result) -> None:
+    cases = result.cases()
+    table = Table(
+        title=f"AMF rate at threshold {_threshold(result):.2f}", title_justify="left", box=None, pad_edge=False
+    )
+    table.add_column("case")
+    for column in ("figures", "AMF", "AMF rate", "95 % interval"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    every, total = cases.iloc[:-1], cases.iloc[-1]
+    for _, row in every.head(MOST_CASES).iterrows():
+        table.add_row(*_cells(row))
+    if len(every) > MOST_CASES:
+        table.add_row(f"... {len(every) - MOST_CASES} more in the table of cases")
+    table.add_row(*_cells(total), style="bold")
+    console.print(table)
+    say(f"  interval of 'all': {total['interval']}")
+    referred = int(result.predictions["abstain"].fillna(False).sum())
+    if referred:
+        say(f"  {counted(referred, 'figure')} to be looked at by a person (column 'abstain')")
+
+
+def _threshold(result: Result) -> float:
+    return float(result.predictions["threshold"].dropna().iloc[0])
+
+
+def _cells(row: pd.Series) -> tuple[str, ...]:
+    typed = row["figures"] - row["failed"]
+    name = "(no case)" if pd.isna(row["case"]) else str(row["case"])
+    if not typed:
+        return name, "0", "", "", "", "none typed"
+    mark = f"fewer than {FEW_FIGURES} figures" if row["few_figures"] else ""
+    return (
+        name,
+        str(typed),
+        str(row["amf"]),
+        f"{row['amf_rate']:.1%}",
+        f"{row['low']:.1%} to {row['high']:.1%}",
+        mark,
+    )
+
+
+def show_files(files: list[Path]) -> None:
+    """Where the outputs are."""
+    for file in files:
+        say(f"wrote {file}")
+    say("Research use only, not a medical device.", "dim")
+
+
+def counted(number: int, noun: str) -> str:
+    """3,720 figures; 1 figure."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

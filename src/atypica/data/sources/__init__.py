@@ -1,18 +1,27 @@
-"""Where figures come from: published datasets by name, folders, images and tables by path."""
+"""Where figures come from: published datasets by name; folders, images and tables by path."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from atypica.core.errors import SourceError
-from atypica.data.figures import Figures
-from atypica.data.sources import ami_br, home
-from atypica.data.sources.dataset import Adapter
+from atypica.data.figures import Figures, figures_from, read_table
+from atypica.data.sources import ami_br, atnorm_br, atnorm_md, home, midog25, midogpp, omg_octo
+from atypica.data.sources.dataset import Adapter, Dataset
+from atypica.data.sources.folder import read_folder
 from atypica.data.sources.home import data_home as data_home
+from atypica.data.sources.image import read_image
 
-ADAPTERS: dict[str, Adapter] = {adapter.dataset.name: adapter for adapter in (ami_br.ADAPTER,)}
-"""The published datasets, by name."""
+ADAPTERS: dict[str, Adapter] = {
+    module.DATASET.name: module.ADAPTER for module in (ami_br, atnorm_br, atnorm_md, midog25, omg_octo)
+}
+"""The published datasets of typed figures, by name."""
+DATASETS: dict[str, Dataset] = {
+    **{name: adapter.dataset for name, adapter in ADAPTERS.items()},
+    midogpp.DATASET.name: midogpp.DATASET,
+}
+"""Everything that can be fetched, by name."""
+TABLE_SUFFIXES = {".csv", ".parquet", ".pq"}
 
 
 def open_source(source: str | Path, *, data_home: Path | None = None) -> Figures:
@@ -28,27 +37,46 @@ def open_source(source: str | Path, *, data_home: Path | None = None) -> Figures
     """
     where = data_home or home.data_home()
     adapter = ADAPTERS.get(str(source).lower())
-    if adapter:
+    if adapter and not Path(source).exists():
         return _open_dataset(adapter, where)
-    path = Path(source)
-    for known in ADAPTERS.values():
-        if path.is_dir() and known.recognizes(path):
-            return known.read(path, partial(find_dataset, where=where))
-    raise SourceError(f"there is no dataset or path '{source}'", f"give a path, or one of {', '.join(ADAPTERS)}")
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _open_folder(path, where)
+    if path.is_file():
+        return _open_file(path)
+    names = ", ".join(ADAPTERS)
+    raise SourceError(f"there is no dataset or path '{source}'", f"check the path, or give one of {names}")
 
 
-def find_dataset(name: str, where: Path) -> Path | None:
-    """The folder of a dataset below `where`, None where it is not there."""
+def find_dataset(name: str, *places: Path) -> Path | None:
+    """The folder of a dataset below the first of `places` that has it, None where none has."""
     adapter = ADAPTERS[name]
-    places = [where / folder for folder in adapter.dataset.folders]
-    return next((place for place in places if place.is_dir() and adapter.recognizes(place)), None)
+    folders = [place / folder for place in places for folder in adapter.dataset.folders]
+    return next((folder for folder in folders if folder.is_dir() and adapter.recognizes(folder)), None)
 
 
 def _open_dataset(adapter: Adapter, where: Path) -> Figures:
-    folder = find_dataset(adapter.dataset.name, where)
+    dataset = adapter.dataset
+    folder = find_dataset(dataset.name, where)
     if folder is None:
         raise SourceError(
-            f"{adapter.dataset.title} is not in {where}",
-            f"run 'atypica data fetch {adapter.dataset.name}', or set ATYPICA_DATA to the folder that holds it",
+            f"{dataset.title} is not in {where}",
+            f"run 'atypica data fetch {dataset.name}', or set ATYPICA_DATA to where {dataset.folders[0]} lies",
         )
-    return adapter.read(folder, partial(find_dataset, where=where))
+    return adapter.read(folder, lambda name: find_dataset(name, where))
+
+
+def _open_folder(path: Path, where: Path) -> Figures:
+    for adapter in ADAPTERS.values():
+        if adapter.recognizes(path):
+            return adapter.read(path, lambda name: find_dataset(name, path.resolve().parent, where))
+    return read_folder(path)
+
+
+def _open_file(path: Path) -> Figures:
+    for adapter in ADAPTERS.values():
+        if adapter.read_labels and path.name == adapter.label_table:
+            return adapter.read_labels(path.parent)
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return figures_from(read_table(path), path.parent, path.name)
+    return read_image(path)

@@ -10,26 +10,34 @@ import numpy as np
 import pandas as pd
 
 from atypica.core.errors import SourceError
+from atypica.core.vocabulary import Label
 from atypica.data.figures import Figures
+from atypica.data.sources.walk import walk
+
+Finder = Callable[[str], Path | None]
+"""Where another dataset lies, by its name; None where it is not at hand."""
 
 
 @dataclass(frozen=True)
-class Archive:
-    """A file that the dataset is published in.
+class Download:
+    """Where a dataset is published.
 
     Attributes:
-        url: where it lies.
-        filename: what to call it here.
+        url: of a file; of a Zenodo record (`https://zenodo.org/records/NUMBER`) all files are taken.
+        filename: what to call the file here.
         part: the folder inside the archive that is wanted, "" for all of it.
-        checksum: "sha256:…" or "md5:…" as published; None where none is, then the first download records it.
-        unpack: whether it is an archive rather than a file to keep as it is.
+        only: the one file inside the archive that is wanted, "" for all.
+        unless: not needed where this file is already there.
+        checksum: "md5:…" or "sha256:…" as published. None where none is known beforehand: Zenodo tells it with the
+            record, otherwise the first download records it.
     """
 
     url: str
     filename: str
     part: str = ""
+    only: str = ""
+    unless: str = ""
     checksum: str | None = None
-    unpack: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,28 +47,28 @@ class Dataset:
     Attributes:
         name: as users type it.
         title: as papers print it.
-        about: one sentence.
-        figures: how many in all; 0 where this is not known for sure.
+        about: what it is, in a few words.
+        figures: how many in all; None where that could not be confirmed.
         amf: how many of them AMF.
-        cases: how many patients, None where none are published.
+        cases: how many patients; None where no case ids are published.
         license: of the images and labels.
-        citation: the paper to cite.
+        citation: what to cite.
         url: where people find it.
-        folders: names of the folder below the data home, in the order tried.
-        archives: what `fetch` downloads.
+        folders: names of its folder below the data home, in the order tried; `fetch` makes the first.
+        downloads: what `fetch` gets.
     """
 
     name: str
     title: str
     about: str
-    figures: int
-    amf: int
+    figures: int | None
+    amf: int | None
     cases: int | None
     license: str
     citation: str
     url: str
     folders: tuple[str, ...]
-    archives: tuple[Archive, ...] = ()
+    downloads: tuple[Download, ...]
 
 
 @dataclass(frozen=True)
@@ -70,16 +78,25 @@ class Adapter:
     Attributes:
         dataset: what is known of it.
         recognizes: whether a folder holds this dataset.
-        read: the folder as figures; `others` finds the folder of another dataset by name, or None.
+        read: the folder as figures with crops; the finder leads to other datasets that complete it.
+        label_table: the name of the file that `read_labels` reads, "" where there is none.
+        read_labels: the published labels alone, with or without crops.
     """
 
     dataset: Dataset
     recognizes: Callable[[Path], bool]
-    read: Callable[[Path, Callable[[str], Path | None]], Figures]
+    read: Callable[[Path, Finder], Figures]
+    label_table: str = ""
+    read_labels: Callable[[Path], Figures] | None = None
+
+
+def nothing_else(_: str) -> Path | None:
+    """The finder that finds nothing."""
+    return None
 
 
 def check_counts(table: pd.DataFrame, dataset: Dataset, folder: Path) -> tuple[str, ...]:
-    """The note on how much of a dataset is there; nothing to note where it is whole.
+    """The note on how much of a dataset is there; none where it is whole.
 
     Args:
         table: with `label`.
@@ -87,24 +104,38 @@ def check_counts(table: pd.DataFrame, dataset: Dataset, folder: Path) -> tuple[s
         folder: for the message.
 
     Raises:
-        SourceError: as many figures as published or more, but other counts: not the published labels.
+        SourceError: as many figures as published or more, but other counts: these are not the published labels.
     """
-    found, amf = len(table), int(np.sum(table["label"] == "AMF"))
-    if not dataset.figures:
+    found, amf = len(table), int(np.sum(table["label"] == Label.AMF.value))
+    if dataset.figures is None:
         return ()
     if found < dataset.figures:
-        return (f"sample: {found:,} of {dataset.figures:,} figures of {dataset.title}",)
+        return (f"sample: {found:,} of {dataset.figures:,}",)
     if (found, amf) != (dataset.figures, dataset.amf):
         raise SourceError(
-            f"{folder} has {found:,} figures, {amf:,} of them AMF; {dataset.title} has {dataset.figures:,} and "
-            f"{dataset.amf:,}",
-            f"fetch it again from {dataset.url}, or give the labels as your own figure table",
+            f"{folder} has {found:,} figures, {amf:,} of them AMF; {dataset.title} was published with "
+            f"{dataset.figures:,} and {dataset.amf:,}",
+            f"fetch it again (atypica data fetch {dataset.name} --again), or give your own labels as a figure table",
         )
     return ()
 
 
-def find_crops(folder: Path, names: tuple[str, ...] = ("",)) -> dict[str, str]:
-    """The PNG files right under `folder` or its sub-folders `names`: file name to path relative to `folder`."""
-    places = [folder / name for name in names]
-    found = [path for place in places if place.is_dir() for path in sorted(place.iterdir())]
-    return {path.name: path.relative_to(folder).as_posix() for path in found if path.suffix.lower() == ".png"}
+def crops_by_name(folder: Path) -> dict[str, str]:
+    """The PNG files below a folder: file name to path relative to the folder."""
+    return {path.rsplit("/", 1)[-1]: path for path in walk(folder) if path.lower().endswith(".png")}
+
+
+def read_published(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a dataset's own table.
+
+    Raises:
+        SourceError: it cannot be read, or a column is missing.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise SourceError(f"{path} cannot be read: {error}", "fetch the dataset again") from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise SourceError(f"{path} has no column {', '.join(missing)}", "fetch the dataset again")
+    return table

@@ -19,6 +19,8 @@ REPLICATES = 2000
 MOST_UNDEFINED = 0.05
 """No interval is given for a metric that is undefined in more of the resamples than this."""
 
+SAME = 1e-12
+
 
 @dataclass(frozen=True)
 class BootstrapSettings:
@@ -95,6 +97,9 @@ def _estimate(
     lost = float(np.mean(np.isnan(drawn)))
     if lost > MOST_UNDEFINED:
         return Estimate(value, None, f"no interval: undefined in {lost:.0%} of the resamples")
+    if np.nanmax(drawn) - np.nanmin(drawn) < SAME:
+        # A perfect score stays perfect in every resample, which says nothing of how sure it is.
+        return Estimate(value, None, "no interval: every resample gives the same value")
     units = plan.scarcest(trait.classes)[1]
     (low, high), kind = _limits(value, drawn, left_out, units, trait.inflated, settings.level)
     return Estimate(value, Interval(low, high, settings.level, f"{plan.method}, {kind}", plan.note(trait.classes)))

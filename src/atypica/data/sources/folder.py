@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -47,7 +48,8 @@ def read_folder(folder: Path) -> Figures:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise SourceError(f"{folder} has no images ({len(files)} other files)", f"give a folder with {kinds}")
     meanings = _meanings(images)
-    rows = [row for image in images for row in _rows(folder, image, meanings)]
+    shared = _shared_folders(images)
+    rows = [row for image in images for row in _rows(folder, image, meanings, shared)]
     table = pd.DataFrame(rows).dropna(axis=1, how="all")
     return figures_from(table, folder, folder.resolve().name, _notes(files, images, meanings, table))
 
@@ -72,8 +74,17 @@ def _meaning(name: str, neighbors: set[str]) -> Meaning:
     return Meaning(case=name)
 
 
-def _rows(folder: Path, image: str, meanings: dict[PurePosixPath, Meaning]) -> list[dict[str, object]]:
-    said = [meanings[parent] for parent in reversed(PurePosixPath(image).parents) if parent in meanings]
+def _shared_folders(images: list[str]) -> int:
+    """How many leading sub-folders all images share, but the last: as cases they tell no figure from another."""
+    parents = [str(PurePosixPath(image).parent) for image in images]
+    shared = len(PurePosixPath(os.path.commonpath(parents)).parts)
+    deepest = max(len(PurePosixPath(parent).parts) for parent in parents)
+    return shared - 1 if shared and shared == deepest else shared
+
+
+def _rows(folder: Path, image: str, meanings: dict[PurePosixPath, Meaning], shared: int) -> list[dict[str, object]]:
+    parents = [parent for parent in reversed(PurePosixPath(image).parents) if parent in meanings]
+    said = [meanings[p] for depth, p in enumerate(parents) if depth >= shared or not meanings[p].case]
     cases = [meaning.case for meaning in said if meaning.case]
     row: dict[str, object] = {"image": image, "page": None, "case": "/".join(cases) or None}
     for column in ("label", "subtype", "split"):
@@ -96,11 +107,11 @@ def _notes(
         shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
         notes.append(f"sub-folders read as {len(names)} case{'' if len(names) == 1 else 's'}: {shown}")
         loose = int(table["case"].isna().sum())
-        notes.extend([f"{loose} figures lie in no case's folder"] if loose else [])
+        notes.extend([f"figures in no case's folder: {loose}"] if loose else [])
     if "page" in table:
         notes.append(f"{int(table['page'].notna().sum())} pages of TIFF stacks, a figure each")
     skipped = Counter(PurePosixPath(file).suffix.lower() or "no suffix" for file in set(files) - set(images))
     if skipped:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
-        notes.append(f"skipped {sum(skipped.values())} files that are no images: {kinds}")
+        notes.append(f"skipped what is no image: {kinds}")
     return tuple(notes)

@@ -18,6 +18,7 @@ app = App(
 )
 app.command("atypica.apps.cli.classify:classify", name="classify", help="Type the figures of a folder, image or table.")
 app.command("atypica.apps.cli.demo:demo", name="demo", help="The whole way on sample figures, without a network.")
+app.command("atypica.apps.cli.evaluate:evaluate", name="evaluate", help="Hold predictions against labels.")
 
 
 def run() -> None:

@@ -103,7 +103,6 @@ def render_report(
             notes=[note for note in notes if note not in warnings],
             card=result.card,
             subtypes=list(Subtype),
-            labels_given=_labels(result) is not None,
             **_gallery(result, table, limit, shown),
             **_plots(result, table, key),
         )

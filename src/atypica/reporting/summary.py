@@ -33,11 +33,6 @@ class Summary:
     threshold: float
     total: CaseRow
 
-    @property
-    def few_cases(self) -> bool:
-        """Whether there is more than one case to list."""
-        return self.cases > 1
-
 
 def summarize(predictions: pd.DataFrame, rows: Sequence[CaseRow], card: Card) -> Summary:
     """Count what was typed.

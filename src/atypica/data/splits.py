@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -45,13 +46,14 @@ def kfold(figures: Figures, folds: int, seed: int, stratify: Strata = "label") -
     found = len(set(cases))
     if not 2 <= folds <= found:
         raise SourceError(f"{figures.name}: {folds} folds of {found} cases", f"choose 2 to {found} folds")
-    rarest = int(np.bincount(figures.labels.astype(np.int64)).max())
-    if folds > rarest:
+    if folds > np.bincount(strata).max():
         raise SourceError(f"{figures.name}: {folds} folds, but no label has so many figures", "choose fewer folds")
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     result = np.full(len(figures), -1, dtype=np.int64)
-    for fold, (_, held_out) in enumerate(splitter.split(strata, strata, cases)):
-        result[held_out] = fold
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a rare stratum is spread as far as it goes
+        for fold, (_, held_out) in enumerate(splitter.split(strata, strata, cases)):
+            result[held_out] = fold
     return _without_empty(result, cases, folds)
 
 

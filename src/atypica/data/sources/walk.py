@@ -36,6 +36,6 @@ def _walk(folder: Path, prefix: str, seen: set[str]) -> Iterator[str]:
 
 
 def counting_order(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts the numbers in names by their value."""
-    parts = re.split(r"(\d+)", name)
-    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
+    """A key that sorts numbers in names by their value and letters without regard to case."""
+    parts = re.split(r"(\d+)", name.lower())
+    return (*((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part), (2, 0, name))

@@ -100,6 +100,8 @@ def test_curves_need_both_classes():
     [
         ({"y": [], "p": []}, "no figures"),
         ({"threshold": 1.5}, "threshold 1.5"),
+        ({"replicates": -1}, "-1 resamples"),
+        ({"level": 95}, "level 95"),
         ({"domains": {"scanner": ["A"]}}, "1 values of 'scanner' for 2"),
         ({"cases": ["a", None]}, "no case"),
     ],

@@ -162,6 +162,11 @@ def evaluate(
     names = None if cases is None else np.array([str(case) for case in cases], dtype=object)
     if cases is not None:
         case_codes(cases, len(labels))
+    if replicates < 0 or seed < 0 or not 0 < level < 1:
+        raise EvaluationError(
+            f"{replicates} resamples, seed {seed}, level {level:g} is not possible",
+            "give numbers from 0, and a level between 0 and 1",
+        )
     settings = BootstrapSettings(replicates, seed, level, method)
     work = _Work(labels, scores, threshold, names, settings)
     curves = roc_and_pr(labels, scores, names, settings)

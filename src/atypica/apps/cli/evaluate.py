@@ -26,7 +26,7 @@ def evaluate(
     *,
     labels: str,
     out: Path,
-    by: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    by: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     threshold: float | None = None,
     seed: int = 0,
     replicates: int = REPLICATES,

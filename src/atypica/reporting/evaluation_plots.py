@@ -193,8 +193,8 @@ def _note_point(axes: Axes, threshold: float, sensitivity: float, specificity: f
 
 
 def _note_threshold(axes: Axes, point: tuple[float, float], words: str) -> None:
-    """Words beside a point, below and right of it as far as the axes allow."""
-    place = (min(point[0] + 0.07, 0.66), max(point[1] - 0.1, 0.36))
+    """Words below a point: to its right, where a ROC curve leaves room, or from the middle on to its left."""
+    place = (point[0] + 0.07 if point[0] < 0.5 else point[0] - 0.42, max(point[1] - 0.1, 0.36))
     arrow = {"arrowstyle": "-", "lw": 0.6, "color": INK, "shrinkB": 3}
     paper = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1}
     axes.annotate(words, point, place, fontsize=6.8, va="top", linespacing=1.25, arrowprops=arrow, bbox=paper, zorder=6)

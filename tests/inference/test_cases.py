@@ -47,7 +47,7 @@ def test_one_case_needs_no_grouping():
 
 
 def test_few_cases_are_not_drawn_again():
-    cases = summarize_cases(predictions({c: "ANN" * 4 for c in "abcd"}))
+    cases = summarize_cases(predictions(dict.fromkeys("abcd", "ANN" * 4)))
     assert cases["interval"].iloc[-1] == "Wilson 95 %, ungrouped (only 4 cases): likely too narrow"
 
 

@@ -23,8 +23,10 @@ from atypica.inference.views import forward_views
 
 BATCH = 8
 """Small enough that a batch's activations stay in the cache of its core: faster than larger ones on a CPU."""
-AHEAD = 4
-"""Batches that may wait per thread; bounds the memory."""
+CHUNK = 4
+"""Batches that a thread decodes before it types them: longer stretches of one kind of work, fewer cache misses."""
+AHEAD = 3
+"""Chunks that may be under way per thread; bounds the memory."""
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
@@ -57,7 +59,7 @@ class Prepared(NamedTuple):
 
 
 class Typed(NamedTuple):
-    """What became of one batch: its good rows with their resolution, its failed rows, the outputs of the good ones."""
+    """What became of one chunk: its good rows with their resolution, its failed rows, the outputs of the good ones."""
 
     good: dict[int, tuple[float, Origin]]
     errors: dict[int, str]
@@ -96,18 +98,18 @@ def run(
 ) -> Columns:
     """Type `count` figures. A figure that fails keeps its row, with the error.
 
-    Every worker thread decodes, resamples and types whole batches by itself: on a CPU that keeps all cores busy
+    Every worker thread decodes, resamples and types whole chunks by itself: on a CPU that keeps all cores busy
     with one thread a core.
     """
     columns = Columns.empty(count)
-    step = min(plan.batch, -(-count // plan.threads)) or 1
-    batches = [list(range(start, min(start + step, count))) for start in range(0, count, step)]
+    step = max(1, min(plan.batch * CHUNK, -(-count // plan.threads)))
+    chunks = (range(start, min(start + step, count)) for start in range(0, count, step))
 
-    def work(rows: list[int]) -> Typed:
-        return _type(classifier, crops, resolution, rows, plan.views)
+    def work(rows: range) -> Typed:
+        return _type(classifier, crops, resolution, rows, plan)
 
     with ProgressBar(title, count) as bar:
-        for typed in in_order(work, batches, plan.threads):
+        for typed in in_order(work, chunks, plan.threads):
             _keep(columns, typed)
             bar.advance(len(typed.good) + len(typed.errors))
     crops.close()
@@ -129,7 +131,7 @@ def in_order(work: Callable[[Job], Done], jobs: Iterable[Job], threads: int) -> 
         pool.shutdown(cancel_futures=True)
 
 
-def _type(classifier: Classifier, crops: CropSource, resolution: Resolution, rows: list[int], views: int) -> Typed:
+def _type(classifier: Classifier, crops: CropSource, resolution: Resolution, rows: range, plan: Plan) -> Typed:
     prepared: dict[int, Prepared] = {}
     errors: dict[int, str] = {}
     for row in rows:
@@ -141,7 +143,14 @@ def _type(classifier: Classifier, crops: CropSource, resolution: Resolution, row
     if not good:
         return Typed(good, errors, {})
     stack = np.stack([part.crop for part in prepared.values()])
-    return Typed(good, errors, forward_views(classifier, stack, views, needed(classifier.card)))
+    return Typed(good, errors, _forward(classifier, stack, plan))
+
+
+def _forward(classifier: Classifier, crops: NDArray[np.uint8], plan: Plan) -> Outputs:
+    names = needed(classifier.card)
+    starts = range(0, len(crops), plan.batch)
+    parts = [forward_views(classifier, crops[start : start + plan.batch], plan.views, names) for start in starts]
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
 def prepare(classifier: Classifier, crops: CropSource, resolution: Resolution, row: int) -> Prepared:

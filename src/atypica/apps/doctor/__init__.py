@@ -1,0 +1,1 @@
+"""The checks of `atypica doctor`: one noun a file, each check a function that gives findings."""

@@ -27,7 +27,7 @@ PREDICTIONS = "predictions.parquet"
 def cross_validate(run: Run, store: CropStore) -> list[dict[str, Any]]:
     """Train every fold that is not finished; one dictionary of metrics a fold."""
     return [
-        run.once(f"fold {fold}", run.recipe.seed, lambda fold=fold: train_fold(run, store, fold))
+        run.once(f"fold {fold}", run.recipe.fold_hash, lambda fold=fold: train_fold(run, store, fold))
         for fold in range(run.recipe.split.folds)
     ]
 

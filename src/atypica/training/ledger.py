@@ -11,17 +11,16 @@ from atypica.core.files import write_text
 
 
 class Ledger:
-    """`ledger.jsonl`: one JSON line a finished step, keyed by recipe hash, data hash, step and seed.
+    """`ledger.jsonl`: one JSON line a finished step, keyed by recipe hash, data hash and step.
 
     Args:
         path: the file; created with the first entry.
-        recipe: the recipe's hash.
         data: the hash of the figures and their folds.
     """
 
-    def __init__(self, path: Path, recipe: str, data: str) -> None:
+    def __init__(self, path: Path, data: str) -> None:
         self._path = path
-        self._key = {"recipe": recipe, "data": data}
+        self._data = data
 
     def entries(self) -> list[dict[str, Any]]:
         """Every line, oldest first."""
@@ -29,16 +28,17 @@ class Ledger:
             return []
         return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines() if line]
 
-    def find(self, step: str) -> dict[str, Any] | None:
-        """The line of a finished step of this recipe on these data, if there is one."""
-        wanted = {**self._key, "step": step}
+    def find(self, step: str, recipe: str) -> dict[str, Any] | None:
+        """The line of a finished step of a recipe (its hash) on these data, if there is one."""
+        wanted = {"recipe": recipe, "data": self._data, "step": step}
         matches = [entry for entry in self.entries() if wanted.items() <= entry.items()]
         return matches[-1] if matches else None
 
-    def add(self, step: str, *, seed: int, seconds: float, metrics: dict[str, Any]) -> None:
+    def add(self, step: str, recipe: str, *, seed: int, seconds: float, metrics: dict[str, Any]) -> None:
         """Add the line of a finished step; the file is rewritten whole."""
         line = {
-            **self._key,
+            "recipe": recipe,
+            "data": self._data,
             "step": step,
             "seed": seed,
             "seconds": round(seconds, 1),

@@ -21,6 +21,8 @@ class SplitSettings(Settings):
 
     train_on: str = "train"
     """Value of the source's `split` column to train on; `all` takes every figure."""
+    test_on: str = "test"
+    """Value of the `split` column to report on, once the bundle is made."""
     folds: int = Field(default=5, ge=2)
 
 
@@ -114,7 +116,15 @@ class Recipe(Settings):
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that change with any setting but the description."""
-        values = self.model_dump(mode="json", exclude={"description"})
+        return self._digest({"description"})
+
+    @property
+    def fold_hash(self) -> str:
+        """The same of what the folds depend on: a run keeps its folds when only `distill` changes."""
+        return self._digest({"description", "distill"})
+
+    def _digest(self, without: set[str]) -> str:
+        values = self.model_dump(mode="json", exclude=without)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_yaml(self) -> str:

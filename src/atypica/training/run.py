@@ -18,7 +18,7 @@ from atypica.data.splits import kfold, split_hash
 from atypica.models.network import FigureNetwork, build_network
 from atypica.training.crops import CropStore
 from atypica.training.ledger import Ledger
-from atypica.training.recipe import Recipe
+from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.targets import HEADS, Targets
 
 
@@ -30,6 +30,7 @@ class Run:
         folder: RUN/.
         recipe: resolved.
         figures: those that train.
+        tested: those set aside to report on; None where the source names none.
         folds: the fold of each figure.
         data_hash: of the figures and their folds.
         targets: of every figure.
@@ -39,6 +40,7 @@ class Run:
     folder: Path
     recipe: Recipe
     figures: Figures
+    tested: Figures | None
     folds: NDArray[np.int64]
     data_hash: str
     targets: Targets
@@ -56,8 +58,8 @@ class Run:
         figures = training_figures(source, recipe)
         folds = np.asarray(kfold(figures, recipe.split.folds, recipe.seed))
         data = split_hash(figures.table["figure_id"].tolist(), folds)
-        ledger = Ledger(folder / "ledger.jsonl", recipe.hash, data)
-        return cls(folder, recipe, figures, folds, data, Targets.of(figures), ledger)
+        ledger = Ledger(folder / "ledger.jsonl", data)
+        return cls(folder, recipe, figures, test_figures(source, recipe), folds, data, Targets.of(figures), ledger)
 
     def load_crops(self) -> CropStore:
         """Read all training crops into memory."""
@@ -76,14 +78,20 @@ class Run:
         sizes = {name: self.targets.heads[name].shape[1] for name in HEADS}
         return {name: sizes[name] for name in HEADS if wanted[name] > 0 and known[name]}
 
-    def once(self, step: str, seed: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Do a step and keep its metrics in the ledger, or return what the ledger has."""
-        finished = self.ledger.find(step)
+    def once(self, step: str, recipe: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Do a step and keep its metrics in the ledger, or return what the ledger has.
+
+        Args:
+            step: its name.
+            recipe: the hash of the settings that it depends on.
+            work: does the step and returns its metrics.
+        """
+        finished = self.ledger.find(step, recipe)
         if finished:
             return finished["metrics"]
         started = time.monotonic()
         metrics = work()
-        self.ledger.add(step, seed=seed, seconds=time.monotonic() - started, metrics=metrics)
+        self.ledger.add(step, recipe, seed=self.recipe.seed, seconds=time.monotonic() - started, metrics=metrics)
         return metrics
 
 
@@ -107,10 +115,16 @@ def training_figures(source: Figures, recipe: Recipe) -> Figures:
     return chosen
 
 
+def test_figures(source: Figures, recipe: Recipe) -> Figures | None:
+    """The figures that a recipe sets aside to report on, if the source has a `split` column that names them."""
+    if "split" not in source.table or recipe.split.train_on == "all":
+        return None
+    chosen = source.where((source.table["split"] == recipe.split.test_on).to_numpy())
+    return chosen if len(chosen) else None
+
+
 def _claim(folder: Path, recipe: Recipe) -> None:
     path = folder / "recipe.yaml"
-    text = recipe.to_yaml()
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
+    if path.is_file() and load_recipe(str(path)).fold_hash != recipe.fold_hash:
         raise SettingsError(f"{folder} holds a run of another recipe", "choose another --out, or the same settings")
-    if not path.is_file():
-        write_text(path, text)
+    write_text(path, recipe.to_yaml())

@@ -50,12 +50,14 @@ class StrangenessModel:
         return np.sqrt((main + np.maximum(left, 0) / self.residual**2) / 2).astype(np.float32)
 
 
-def held_out_distances(embeddings: NDArray[np.float32], folds: NDArray[np.int64]) -> NDArray[np.float32]:
+def held_out_distances(
+    embeddings: NDArray[np.float32], folds: NDArray[np.int64], directions: int = DIRECTIONS
+) -> NDArray[np.float32]:
     """The distance of every figure from a Gaussian fitted without its fold, (n,)."""
     distances = np.empty(len(embeddings), dtype=np.float32)
     for fold in np.unique(folds):
         inside = folds == fold
-        distances[inside] = StrangenessModel.fit(embeddings[~inside]).distance(embeddings[inside])
+        distances[inside] = StrangenessModel.fit(embeddings[~inside], directions).distance(embeddings[inside])
     return distances
 
 

@@ -9,6 +9,7 @@ from atypica.data.figures import Figures
 from atypica.training.crossval import cross_validate
 from atypica.training.distill import distill
 from atypica.training.recipe import Recipe
+from atypica.training.release import release
 from atypica.training.run import Run
 
 
@@ -31,9 +32,6 @@ def train(recipe: Recipe, source: Figures, folder: Path, say: Callable[[str], No
     store = run.load_crops()
     for fold, metrics in enumerate(cross_validate(run, store)):
         say(f"fold {fold}: {metrics}")
-    say(f"student: {run.once('student', recipe.seed, lambda: distill(run, store))}")
-    # Only here, because it needs what a training alone does not.
-    from atypica.training.release import release
-
-    say(f"bundle: {run.once('bundle', recipe.seed, lambda: release(run, store))}")
+    say(f"student: {run.once('student', recipe.hash, lambda: distill(run, store))}")
+    say(f"bundle: {run.once('bundle', recipe.hash, lambda: release(run, store))}")
     return folder / "bundle"

@@ -1,0 +1,122 @@
+"""The card of a run's bundle: calibration and thresholds from out-of-fold predictions, never from test figures."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import atypica
+from atypica.core.vocabulary import Subtype
+from atypica.evaluation.calibration import fit_calibration
+from atypica.evaluation.thresholds import max_balanced_accuracy, target_sensitivity, target_specificity
+from atypica.inference.card import Calibration, Card, Strangeness, Thresholds
+from atypica.inference.predictions import SUBTYPE_COLUMNS, calibrated, subtype_probabilities
+from atypica.training.crossval import out_of_fold
+from atypica.training.metrics import short_metrics
+from atypica.training.run import Run
+
+REFERRED = 0.10
+"""Share of the held-out figures in the band that is referred to a person."""
+CHOSEN_BY = "largest balanced accuracy (smoothed) on one-view out-of-fold predictions of the training figures"
+
+
+def make_card(run: Run, distances: list[float]) -> Card:
+    """The card, but for the graph's hash.
+
+    Args:
+        run: with all folds finished.
+        distances: the 101 quantiles of held-out training figures.
+    """
+    held_out = out_of_fold(run)
+    calibration = _fit(run, held_out, "amf")
+    p = calibrated(held_out["amf_0_views1"].to_numpy(), calibration)
+    thresholds = _thresholds(run.figures.labels, p)
+    hard = _fit(run, held_out, "disagreement") if "disagreement" in run.head_sizes else Calibration()
+    return Card(
+        name=f"atypica-{run.recipe.name}",
+        version=atypica.__version__,
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        description=run.recipe.description.strip(),
+        license="Apache-2.0",
+        onnx_sha256="",
+        geometry=run.recipe.geometry,
+        heads={head: _names(head, size) for head, size in run.head_sizes.items()},
+        calibration=calibration,
+        disagreement_calibration=hard,
+        thresholds=thresholds,
+        strangeness=Strangeness(quantiles=distances),
+        training_data=_training_data(run),
+        recipe={"hash": run.recipe.hash, **run.recipe.model_dump(mode="json")},
+        metrics=_metrics(run, held_out, p, hard, thresholds.default),
+        versions=_versions(),
+    )
+
+
+def _names(head: str, size: int) -> list[str]:
+    if head == "subtype":
+        return [subtype.value for subtype in Subtype]
+    if head == "votes":
+        return [f"expert {index + 1} says AMF" for index in range(size)]
+    return {"amf": ["AMF"], "disagreement": ["the experts disagree"]}[head]
+
+
+def _fit(run: Run, held_out: pd.DataFrame, head: str) -> Calibration:
+    """To the share of votes, so that p_amf says what share of the experts would say AMF."""
+    targets = run.targets.heads[head][:, 0].numpy().astype(np.float64)
+    known = ~np.isnan(targets)
+    logits = held_out[f"{head}_0_views1"].to_numpy(dtype=np.float64)[known]
+    temperature, bias = fit_calibration(logits, targets[known])
+    return Calibration(temperature=round(temperature, 4), bias=round(bias, 4))
+
+
+def _thresholds(labels: NDArray[np.float64], p: NDArray[np.float64]) -> Thresholds:
+    default = max_balanced_accuracy(labels, p).value
+    nearest = float(np.quantile(np.abs(p - default), REFERRED))
+    others = {
+        "sensitivity-90": target_sensitivity(labels, p, 0.9).value,
+        "specificity-90": target_specificity(labels, p, 0.9).value,
+    }
+    return Thresholds(
+        default=round(default, 4),
+        chosen_by=CHOSEN_BY,
+        others={name: round(value, 4) for name, value in others.items()},
+        refer_low=round(max(0.0, default - nearest), 4),
+        refer_high=round(min(1.0, default + nearest), 4),
+    )
+
+
+def _training_data(run: Run) -> dict[str, Any]:
+    return {
+        "source": run.figures.name,
+        "part": run.recipe.split.train_on,
+        "figures": len(run.figures),
+        "amf": int(run.figures.labels.sum()),
+        "cases": len(set(run.figures.cases)),
+        "folds": run.recipe.split.folds,
+        "split_hash": run.data_hash,
+    }
+
+
+def _metrics(
+    run: Run, held_out: pd.DataFrame, p: NDArray[np.float64], hard: Calibration, threshold: float
+) -> dict[str, Any]:
+    predictions = pd.DataFrame({"p_amf": p})
+    if "subtype" in run.head_sizes:
+        logits = held_out[[f"subtype_{index}_views1" for index in range(len(Subtype))]].to_numpy()
+        predictions[list(SUBTYPE_COLUMNS)] = subtype_probabilities(p, logits)
+    if "disagreement" in run.head_sizes:
+        predictions["p_disagreement"] = calibrated(held_out["disagreement_0_views1"].to_numpy(), hard)
+    return {
+        f"{run.figures.name}, out of fold (the folds' networks)": short_metrics(run.figures, predictions, threshold)
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "timm", "lightning", "onnx", "onnxscript", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

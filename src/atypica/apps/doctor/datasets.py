@@ -40,4 +40,4 @@ def _dataset(name: str) -> Finding:
     except AtypicaError as error:
         return Finding(name, Status.WARN, one_line(error.message), one_line(error.fix))
     sample = "".join(f" ({note})" for note in figures.notes if note.startswith("sample"))
-    return Finding(name, Status.PASS, f"{len(figures):,} figures{sample}")
+    return Finding(name, Status.PASS, f"{len(figures):,} figure{'' if len(figures) == 1 else 's'}{sample}")

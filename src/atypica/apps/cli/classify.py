@@ -62,10 +62,10 @@ def classify(
     format
         Of the tables.
     """
-    prepare_folder(out)
     loaded = load_model(model)
     loaded.threshold(threshold)
     figures = open_source(source)
+    prepare_folder(out)
     show_source(figures)
     result = loaded.classify(
         figures, mpp=mpp, views=views, threshold=threshold, threads=threads, batch=batch, max_pixels=max_pixels

@@ -62,9 +62,13 @@ def _show_cases(result: Result) -> None:
     for _, row in every.head(MOST_CASES).iterrows():
         table.add_row(*_cells(row))
     if len(every) > MOST_CASES:
-        table.add_row(f"... {len(every) - MOST_CASES} more in the table of cases")
+        table.add_row("...")
     table.add_row(*_cells(total), style="bold")
     console.print(table)
+    if len(every) > MOST_CASES:
+        say(f"  {counted(len(every) - MOST_CASES, 'more case')} in the table of cases")
+    if cases["few_figures"].any():
+        say(f"  few: fewer than {FEW_FIGURES} typed figures, the rate means little")
     say(f"  interval of 'all': {total['interval']}")
     referred = int(result.predictions["abstain"].fillna(False).sum())
     if referred:
@@ -80,15 +84,8 @@ def _cells(row: pd.Series) -> tuple[str, ...]:
     name = "(no case)" if pd.isna(row["case"]) else str(row["case"])
     if not typed:
         return name, "0", "", "", "", "none typed"
-    mark = f"fewer than {FEW_FIGURES} figures" if row["few_figures"] else ""
-    return (
-        name,
-        str(typed),
-        str(row["amf"]),
-        f"{row['amf_rate']:.1%}",
-        f"{row['low']:.1%} to {row['high']:.1%}",
-        mark,
-    )
+    rate, low, high = (f"{row[column]:.1%}" for column in ("amf_rate", "low", "high"))
+    return name, f"{typed:,}", f"{row['amf']:,}", rate, f"{low} to {high}", "few" if row["few_figures"] else ""
 
 
 def show_files(files: list[Path]) -> None:

@@ -197,6 +197,15 @@ def test_limit_can_be_raised_and_lowered(tmp_path, rgb, suffix):
     assert read_crop(path, max_pixels=480).shape == rgb.shape
 
 
+def test_bomb_of_another_kind_gets_the_same_advice(tmp_path):
+    (tmp_path / "a.bmp").write_bytes(
+        b"BM" + struct.pack("<IHHIIiiHHIIiiII", 58, 0, 0, 54, 40, 20_000, 20_000, 1, 24, 0, 4, 0, 0, 0, 0) + b"1234"
+    )
+    with pytest.raises(FigureError, match="20000x20000 px, more than the limit") as raised:
+        read_crop(tmp_path / "a.bmp")
+    assert "--max-pixels" in raised.value.fix
+
+
 def test_limit_can_be_raised_above_that_of_pillow(tmp_path, rgb, monkeypatch):
     path = save(rgb, tmp_path / "a.bmp")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)

@@ -21,6 +21,7 @@ app.command("atypica.apps.cli.demo:demo", name="demo", help="The whole way on sa
 app.command("atypica.apps.cli.evaluate:evaluate", name="evaluate", help="Hold predictions against labels.")
 app.command("atypica.apps.cli.train:train", name="train", help="Make a model from labeled figures.")
 app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that everything needed is here and works.")
+app.command("atypica.apps.cli.data:app", name="data", help="List, fetch, describe, audit and split datasets.")
 
 
 def run() -> None:

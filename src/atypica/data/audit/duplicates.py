@@ -18,8 +18,8 @@ from atypica.data.audit.looks import Looks, grey, page_of
 from atypica.data.audit.similarity import SAME, candidate_pairs, correlation, descriptors
 
 TOLERANCE_PX = 20.0
-"""Distance on level 0 within which two annotations mean one figure: 5 micrometers at 0.25. In AMi-Br and MIDOG25 the nearest
-two are more than 25 apart."""
+"""Distance on level 0 within which two annotations mean one figure: 5 micrometers at 0.25. In AMi-Br and MIDOG25 the
+nearest two are more than 25 apart."""
 
 
 def repeated_rows(pool: pd.DataFrame) -> list[Group]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from atypica.core.vocabulary import Subtype
-from atypica.core.votes import readers
+from atypica.core.votes import disagreement, readers
 from atypica.data.figures import Figures, numbered
 from atypica.evaluation.agreement import Agreement, agreement
 
@@ -100,7 +100,7 @@ def describe(figures: Figures) -> Description:
     votes = figures.votes
     return Description(
         name=figures.name,
-        notes=figures.notes,
+        notes=(*figures.notes, *_selective_readers(figures)),
         all=_part("all", figures.table),
         domains={column: parts for column in DOMAINS if len(parts := _parts(figures.table, column)) > 1},
         per_case=_per_case(figures.table),
@@ -141,6 +141,20 @@ def _experts(figures: Figures) -> tuple[Expert, ...]:
         cast = figures.table[column].dropna()
         experts.append(Expert(column, len(cast), int(cast.sum()), float(cast.mean()) if len(cast) else None))
     return tuple(experts)
+
+
+def _selective_readers(figures: Figures) -> list[str]:
+    """Notes on experts whose missing votes are not missing at random: on all of them the others agree."""
+    notes: list[str] = []
+    for index, column in enumerate(numbered(figures.table, "vote_")):
+        missing = np.isnan(figures.votes[:, index])
+        split = disagreement(np.delete(figures.votes, index, axis=1)) == 1
+        if missing.any() and split.any() and not split[missing].any():
+            expert = column.replace("vote_", "expert ")
+            notes.append(
+                f"{expert} is missing only where the others agree: agreement with {expert} is of harder figures"
+            )
+    return notes
 
 
 def _subtypes(table: pd.DataFrame) -> dict[str, dict[str, int]]:

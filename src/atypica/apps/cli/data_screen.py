@@ -69,23 +69,21 @@ def show_description(description: Description) -> None:
 
 
 def _show_parts(description: Description) -> None:
-    table = _table("", ">figures", ">share", ">NMF", ">AMF", ">AMF rate", ">cases")
-    total = description.all.figures
-    table.add_row(*_part_cells(description.all, total), style="bold")
+    table = _table("", ">figures", ">NMF", ">AMF", ">AMF rate", ">cases")
+    table.add_row(*_part_cells(description.all), style="bold")
     for column, parts in description.domains.items():
         table.add_section()
         table.add_row(Text(column, style="italic cyan"))
         for part in parts:
-            table.add_row(*_part_cells(part, total, "  "))
+            table.add_row(*_part_cells(part, "  "))
     show_table(table)
 
 
-def _part_cells(part: Part, total: int, indent: str = "") -> tuple[str, ...]:
+def _part_cells(part: Part, indent: str = "") -> tuple[str, ...]:
     labeled = part.amf + part.nmf
     return (
         indent + ("not known" if part.name is None else part.name),
         _number(part.figures),
-        _percent(part.figures / total),
         _number(part.nmf) if labeled else "-",
         _number(part.amf) if labeled else "-",
         _percent(part.rate),

@@ -13,9 +13,9 @@ import pooch
 from atypica.core.errors import AtypicaError, DownloadError, OutputError, SourceError
 from atypica.core.files import atomic_path
 from atypica.data.fetch import checksums
+from atypica.data.fetch.archive import Wanted, is_archive, unpack
 from atypica.data.fetch.remote import Remote, resolve
 from atypica.data.fetch.resume import PAUSE_S, ResumingDownloader
-from atypica.data.fetch.unpack import Wanted, is_archive, unpack
 from atypica.data.sources import ADAPTERS, DATASETS, find_dataset
 from atypica.data.sources.dataset import Dataset, Download
 from atypica.data.sources.home import data_home

@@ -17,7 +17,9 @@ ATTEMPTS = 6
 PAUSE_S = 0.5
 """Before the second attempt; doubled after each."""
 TIMEOUT_S = (10, 60)
-PIECE = 1 << 20
+MEGABYTE = 1 << 20
+PIECE = 1 << 14
+"""What is lost at most when a connection is cut."""
 FINAL = {400, 401, 403, 404, 405, 410, 451}
 
 
@@ -123,7 +125,7 @@ class MegabyteBar:
     """
 
     def __init__(self, title: str, start: int, expected: int | None) -> None:
-        total = None if expected is None else -(-(start + expected) // PIECE)
+        total = None if expected is None else -(-(start + expected) // MEGABYTE)
         self._bar = ProgressBar(f"{title} (MB)", total)
         self._bytes, self._shown = start, 0
 
@@ -137,8 +139,8 @@ class MegabyteBar:
     def add(self, size: int) -> None:
         """Count `size` more bytes."""
         self._bytes += size
-        self._bar.advance(self._bytes // PIECE - self._shown)
-        self._shown = self._bytes // PIECE
+        self._bar.advance(self._bytes // MEGABYTE - self._shown)
+        self._shown = self._bytes // MEGABYTE
 
 
 def _starts_at(answer: requests.Response) -> int:

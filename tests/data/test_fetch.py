@@ -327,3 +327,18 @@ def test_a_cut_archive_is_named_damaged(tmp_path):
 
 def test_every_dataset_with_an_adapter_can_be_fetched_by_name():
     assert all(adapter.dataset.downloads for adapter in ADAPTERS.values())
+
+
+def test_ami_br_takes_its_table_from_its_own_repository_where_the_benchmark_lacks_it(server, tmp_path):
+    columns = "slide,dataset,uid,x,y,expert1_label,expert2_label,expert1_atypical,expert2_atypical,expert3_atypical"
+    row = "002.tiff,MIDOG21,6,1,2,NMF metaphase,NMF metaphase,False,False,False,False"
+    table = f"{columns},majority_atypical\n{row}\n".encode()
+    server.files[BENCHMARK] = zipped({"top/AMi-Br/Train/Normal/MIDOG21_6.png": png(1)})
+    server.files["/github.com/DeepMicroscopy/AMi-Br/archive/HEAD.zip"] = zipped(
+        {"top/AMi-Br.csv": b"x", "top/AMI-Br.CSV": b""}
+    )
+    with pytest.raises(DownloadError):
+        get(server, "ami-br", tmp_path)
+    server.files["/github.com/DeepMicroscopy/AMi-Br/archive/HEAD.zip"] = zipped({"top/data/ami-br.csv": table})
+    get(server, "ami-br", tmp_path, again=True)
+    assert open_source("ami-br", data_home=tmp_path).table["image"].tolist() == ["Train/Normal/MIDOG21_6.png"]

@@ -83,7 +83,7 @@ def describe(source: str, *, as_json: Annotated[bool, Parameter(name="--json", n
 @app.command
 def audit(
     *sources: str,
-    test: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    test: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     split: Path | None = None,
     pixels: bool = True,
     tolerance: float = TOLERANCE_PX,

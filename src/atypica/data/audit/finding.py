@@ -55,7 +55,7 @@ _QUESTIONS = {
     Kind.VOTES: "labels that contradict the votes",
     Kind.SUBTYPES: "subtypes that contradict the expert's vote",
     Kind.CASE_IN_TWO_SPLITS: "cases in two splits",
-    Kind.LEAK: "test figures in training",
+    Kind.LEAK: "test figures in training, or a figure in two folds",
     Kind.UNCHECKED: "what could not be checked",
 }
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from atypica.data.audit.finding import Finding, Kind, Severity
-from atypica.data.audit.pool import TEST, TRAIN
 
 MOST_NAMED = 3
 
@@ -60,11 +59,11 @@ def judge(pool: pd.DataFrame, group: Group) -> Iterator[Finding]:
             Kind.CONTRADICTION, Severity.ERROR, names, f"one figure, two labels: {said}", "have an expert decide"
         )
     parts = set(rows["part"].dropna())
-    if TEST in parts and len(parts) > 1:
+    if len(parts) > 1:
         where = ", ".join(f"{name} in {part}" for name, part in zip(names, rows["part"], strict=True) if part)
         yield Finding(
             Kind.LEAK, Severity.ERROR, names, f"the model would be tested on what it has seen: {where}",
-            f"take it out of {TRAIN}, with all figures of its case",
+            "keep it in one part, with all figures of its case",
         )  # fmt: skip
     yield from _two_cases(rows, names)
 

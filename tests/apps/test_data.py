@@ -155,4 +155,5 @@ def test_fetch_says_every_step(data, tmp_path):
         code, _, err = data("fetch", "midogpp-labels", "--mirror", server.url)
     assert code == 0
     assert "recorded in" in err
+    assert "cite: Aubreville" in err
     assert (tmp_path / "home" / "MIDOGpp" / "MIDOG++.json").is_file()

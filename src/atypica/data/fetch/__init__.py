@@ -74,6 +74,7 @@ def fetch(
     except OSError as error:
         raise OutputError(f"cannot write to {where}: {error.strerror}", "free some space, or choose --home") from error
     say(f"{dataset.title} is in {target}")
+    say(f"  license: {dataset.license}; cite: {dataset.citation}")
     _check(dataset, target, where, say)
     return target
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import atypica
+from atypica.core.errors import EvaluationError, TrainingError
 from atypica.core.vocabulary import Subtype
 from atypica.evaluation.calibration import fit_calibration
 from atypica.evaluation.thresholds import max_balanced_accuracy, target_sensitivity, target_specificity
@@ -23,6 +24,8 @@ from atypica.training.run import Run
 
 REFERRED = 0.10
 """Share of the held-out figures in the band that is referred to a person."""
+UNINFORMED = 1e6
+"""Temperature at which a logit no longer matters."""
 CHOSEN_BY = "largest balanced accuracy (smoothed) on one-view out-of-fold predictions of the training figures"
 
 
@@ -34,10 +37,10 @@ def make_card(run: Run, distances: list[float]) -> Card:
         distances: the 101 quantiles of held-out training figures.
     """
     held_out = out_of_fold(run)
-    calibration = _fit(run, held_out, "amf")
+    calibration = _fit_amf(run, held_out)
     p = calibrated(held_out["amf_0_views1"].to_numpy(), calibration)
     thresholds = _thresholds(run.figures.labels, p)
-    hard = _fit(run, held_out, "disagreement") if "disagreement" in run.head_sizes else Calibration()
+    hard = _fit_disagreement(run, held_out) if "disagreement" in run.head_sizes else Calibration()
     return Card(
         name=f"atypica-{run.recipe.name}",
         version=atypica.__version__,
@@ -73,6 +76,25 @@ def _fit(run: Run, held_out: pd.DataFrame, head: str) -> Calibration:
     logits = held_out[f"{head}_0_views1"].to_numpy(dtype=np.float64)[known]
     temperature, bias = fit_calibration(logits, targets[known])
     return Calibration(temperature=round(temperature, 4), bias=round(bias, 4))
+
+
+def _fit_amf(run: Run, held_out: pd.DataFrame) -> Calibration:
+    try:
+        return _fit(run, held_out, "amf")
+    except EvaluationError as error:
+        raise TrainingError(
+            "the networks have learned nothing: out of fold, their scores do not rise with the labels",
+            "train longer (training.epochs), or check the labels",
+        ) from error
+
+
+def _fit_disagreement(run: Run, held_out: pd.DataFrame) -> Calibration:
+    """A head that learned nothing says the base rate of every figure."""
+    try:
+        return _fit(run, held_out, "disagreement")
+    except EvaluationError:
+        rate = float(np.clip(run.targets.heads["disagreement"].nanmean(), 1e-3, 1 - 1e-3))
+        return Calibration(temperature=UNINFORMED, bias=float(-UNINFORMED * np.log(rate / (1 - rate))))
 
 
 def _thresholds(labels: NDArray[np.float64], p: NDArray[np.float64]) -> Thresholds:

@@ -38,7 +38,7 @@ def train_fold(run: Run, store: CropStore, fold: int) -> dict[str, Any]:
     seed = derive_seed(recipe.seed, fold)
     part = CropStore(store.pixels[rows], store.kept, store.seen)
     module = FigureModule(
-        run.new_network(),
+        run.new_network(seed),
         part,
         Targets(run.targets.at(torch.from_numpy(rows))),
         recipe,

@@ -28,7 +28,7 @@ def distill(run: Run, store: CropStore) -> dict[str, Any]:
     """Train the student on all training figures: teachers and student see the same augmented views."""
     recipe = run.recipe
     seed = derive_seed(recipe.seed, recipe.split.folds)
-    network = run.new_network()
+    network = run.new_network(seed)
     if recipe.distill.start == "fold":
         load_weights(network, fold_folder(run, 0))
     module = FigureModule(

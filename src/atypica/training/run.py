@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from atypica.core.errors import SettingsError, SourceError
@@ -65,8 +66,9 @@ class Run:
         """Read all training crops into memory."""
         return CropStore.load(self.figures, self.recipe.geometry)
 
-    def new_network(self) -> FigureNetwork:
-        """A network as every fold starts with."""
+    def new_network(self, seed: int = 0) -> FigureNetwork:
+        """A network as a fold starts with; `seed` decides the weights that are not pretrained."""
+        torch.manual_seed(seed)
         model = self.recipe.model
         return build_network(model.backbone, model.weights, self.head_sizes, model.dropout, model.drop_path)
 

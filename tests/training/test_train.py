@@ -1,0 +1,143 @@
+"""The whole engine on drawn figures: trained, killed, resumed, released, used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import atypica
+from atypica.core.errors import SettingsError, SourceError
+from atypica.core.vocabulary import Subtype
+from atypica.data.drawn import draw_figures
+from atypica.data.figures import Figures
+from atypica.data.sources import open_source
+from atypica.inference.bundle import read_bundle
+from atypica.training.recipe import Recipe, load_recipe
+from atypica.training.run import Run
+from atypica.training.train import train
+
+SETTINGS = [
+    "model.backbone=test_efficientnet", "model.weights=random", "geometry.size_px=48", "split.train_on=train",
+    "split.folds=2", "training.epochs=6", "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.003",
+    "distill.epochs=2",
+]  # fmt: skip
+EASY = {subtype: 0.0 for subtype in Subtype} | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
+
+
+def recipe(*more: str) -> Recipe:
+    return load_recipe("default", [*SETTINGS, *more])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn") / "figures"
+    draw_figures(folder, 120, seed=1, amf_rate=0.4, mix=EASY)
+    path = folder / "figures.csv"
+    figures = pd.read_csv(path)
+    cases = sorted(figures["case"].unique())
+    figures["split"] = np.where(figures["case"].isin(cases[:4]), "test", "train")
+    figures.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def figures(table) -> Figures:
+    return open_source(table)
+
+
+@pytest.fixture(scope="module")
+def finished(figures, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    train(recipe(), figures, folder)
+    return folder
+
+
+def test_the_bundle_types_figures_and_its_card_says_how_it_was_made(finished, figures):
+    model = atypica.load_model(finished / "bundle")
+    result = model.classify(figures)
+    assert result.failed == 0
+    assert result.predictions["ood"].notna().all()
+    subtypes = result.predictions[[f"p_{subtype.value}" for subtype in Subtype]].to_numpy()
+    np.testing.assert_allclose(subtypes.sum(axis=1), 1, atol=1e-5)
+    card = model.card
+    assert card.training_data["figures"] == int((figures.table["split"] == "train").sum())
+    assert card.recipe["hash"] == recipe().hash
+    assert {name.split(", ")[1] for name in card.metrics} == {"out of fold (the folds' networks)", "test split"}
+
+
+def test_a_finished_run_is_not_done_again(finished, figures):
+    before = (finished / "ledger.jsonl").read_text()
+    weights = (finished / "student" / "network.safetensors").stat().st_mtime_ns
+    train(recipe(), figures, finished)
+    assert (finished / "ledger.jsonl").read_text() == before
+    assert (finished / "student" / "network.safetensors").stat().st_mtime_ns == weights
+
+
+def test_folds_are_kept_when_only_the_distillation_changes(finished, figures):
+    run = Run.open(finished, recipe("distill.teacher=0.5"), figures)
+    assert run.ledger.find("fold 0", run.recipe.fold_hash)
+    assert not run.ledger.find("student", run.recipe.hash)
+
+
+def test_a_run_of_another_recipe_is_not_overwritten(finished, figures):
+    with pytest.raises(SettingsError, match="another recipe"):
+        train(recipe("training.epochs=7"), figures, finished)
+
+
+def test_no_test_figure_is_trained_on(finished, figures):
+    run = Run.open(finished, recipe(), figures)
+    assert set(run.figures.table["split"]) == {"train"}
+    assert not set(run.figures.cases) & set(run.tested.cases)
+
+
+def test_figures_without_a_split_need_to_be_told(figures, tmp_path):
+    bare = Figures(figures.table.drop(columns="split"), figures.root, "bare")
+    with pytest.raises(SourceError, match="split.train_on=all"):
+        Run.open(tmp_path / "run", recipe(), bare)
+
+
+def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(finished, table, tmp_path):
+    folder = tmp_path / "run"
+    command = [
+        sys.executable, "-m", "atypica.apps.cli", "train", "default", *SETTINGS,
+        "--data", str(table), "--out", str(folder), "--threads", "1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _wait_for(folder / "folds" / "0" / "last.ckpt", process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "bundle").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for part in ("folds/0", "folds/1", "student"):
+        resumed = load_file(folder / part / "network.safetensors")
+        straight = load_file(finished / part / "network.safetensors")
+        for name, values in straight.items():
+            torch.testing.assert_close(resumed[name], values, atol=1e-6, rtol=1e-5)
+    assert read_bundle(folder / "bundle").card.thresholds == read_bundle(finished / "bundle").card.thresholds
+
+
+def _wait_for(path: Path, process: subprocess.Popen, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -31,7 +31,7 @@ SETTINGS = [
     "split.folds=2", "training.epochs=6", "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.003",
     "distill.epochs=2",
 ]  # fmt: skip
-EASY = {subtype: 0.0 for subtype in Subtype} | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
+EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 
 
 def recipe(*more: str) -> Recipe:
@@ -110,7 +110,7 @@ def test_no_test_figure_is_trained_on(finished, figures):
 
 def test_figures_without_a_split_need_to_be_told(figures, tmp_path):
     bare = Figures(figures.table.drop(columns="split"), figures.root, "bare")
-    with pytest.raises(SourceError, match="split.train_on=all"):
+    with pytest.raises(SourceError, match=r"split\.train_on=all"):
         Run.open(tmp_path / "run", recipe(), bare)
 
 

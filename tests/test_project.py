@@ -23,7 +23,7 @@ from atypica.inference.card import Card
 
 ROOT = Path(__file__).parents[1]
 LONGEST_FILE = 400
-PLACES = re.compile(r"(?<![\w.])(?:/home/|/Users/|/root/|[A-Z]:\\Users\\)(?!(?:ann|bob)\b)\w+")
+PLACES = re.compile(r"(?<![\w.])(?:/(?:home|Users|root)/|[A-Z]:\\Users\\)(?!(?:ann|bob)\b)\w+")
 """A folder of somebody's machine; Ann and Bob are made up, in the tests of redaction."""
 PIN = re.compile(r"[a-z0-9-]+==[a-z0-9.]+(\+[a-z0-9.]+)?")
 

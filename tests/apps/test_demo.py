@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from data_server import DataServer
+from PIL import Image
 
 from atypica.apps.cli import demo as module
 from atypica.apps.cli.main import run
+
+ARCHIVE = "/github.com/DeepMicroscopy/AMi-Br_Benchmark/archive/HEAD.zip"
 
 
 @pytest.fixture
@@ -46,3 +53,32 @@ def test_real_figures_are_not_called_drawn(demo, real_data):
     assert code == 0
     assert len(pd.read_csv(out / "predictions.csv")) == 60
     assert "drawn" not in "\n".join(lines).lower()
+
+
+def test_a_mirror_brings_real_figures(demo, tmp_path, monkeypatch):
+    with DataServer().running() as server:
+        server.files[ARCHIVE] = _archive()
+        monkeypatch.setenv("ATYPICA_MIRROR", server.url)
+        code, lines, out = demo(tmp_path / "no-data")
+    assert code == 0
+    assert not any("DRAWN" in line for line in lines)
+    assert len(pd.read_csv(out / "predictions.csv")) == 2
+
+
+def test_without_the_mirror_the_figures_are_drawn(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "DRAWN", 12)
+    with DataServer().running() as server:
+        monkeypatch.setenv("ATYPICA_MIRROR", server.url)
+        code, lines, _ = demo(tmp_path / "no-data")
+    assert code == 0
+    assert any("DRAWN" in line for line in lines)
+
+
+def _archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for index, label in enumerate(("Atypical", "Normal")):
+            picture = io.BytesIO()
+            Image.fromarray(np.full((128, 128, 3), 90 + index, dtype=np.uint8)).save(picture, "PNG")
+            archive.writestr(f"AMi-Br_Benchmark-main/AtNorM-Br/{label}/{index}.png", picture.getvalue())
+    return buffer.getvalue()

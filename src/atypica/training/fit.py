@@ -78,6 +78,5 @@ def _trainer(folder: Path, epochs: int, precision: str) -> L.Trainer:
 
 def _quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*You defined a `validation_step`.*")
-    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
+    for known in ("many workers", "isinstance.treespec", "module.s. in eval mode", "Checkpoint directory"):
+        warnings.filterwarnings("ignore", f".*{known}.*")

@@ -31,10 +31,10 @@ class StrangenessModel:
 
     @classmethod
     def fit(cls, embeddings: NDArray[np.float32], directions: int = DIRECTIONS) -> StrangenessModel:
-        """Fit to embeddings (n, width); at most n - 1 directions are used."""
+        """Fit to embeddings (n, width); of few figures at most a quarter as many directions are used."""
         mean = embeddings.mean(axis=0)
         centered = embeddings - mean
-        directions = min(directions, len(embeddings) - 1, embeddings.shape[1])
+        directions = max(1, min(directions, len(embeddings) // 4, embeddings.shape[1]))
         _, scales, axes = np.linalg.svd(centered, full_matrices=False)
         basis = axes[:directions].T
         deviation = scales[:directions] / np.sqrt(len(embeddings) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import App
@@ -32,6 +33,10 @@ def run() -> None:
         console.print("[bold red]error:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has left; Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.OK)
     except KeyboardInterrupt:
         console.print("interrupted; nothing half-written was left")
         sys.exit(ExitCode.INTERRUPTED)

@@ -10,15 +10,14 @@ from cyclopts import Parameter
 
 from atypica.apps.cli.evaluation_input import Scored, scored_figures
 from atypica.apps.cli.evaluation_screen import show_evaluation, show_input
+from atypica.apps.cli.labels import open_labels
 from atypica.core.errors import ExitCode
 from atypica.core.files import write_json
 from atypica.core.progress import console
-from atypica.data.figures import Figures, figures_from, read_table
+from atypica.data.figures import read_table
 from atypica.evaluation.bootstrap import REPLICATES
 from atypica.evaluation.summary import Evaluation
 from atypica.evaluation.summary import evaluate as evaluate_arrays
-
-TABLES = {".csv", ".parquet", ".pq"}
 
 
 def evaluate(
@@ -57,7 +56,7 @@ def evaluate(
     json_
         Print the metrics as JSON on standard output, in place of the table.
     """
-    scored = scored_figures(read_table(predictions), _open(labels), (predictions.name, labels), threshold, by)
+    scored = scored_figures(read_table(predictions), open_labels(labels), (predictions.name, labels), threshold, by)
     show_input(scored)
     found = evaluate_arrays(
         scored.y,
@@ -76,20 +75,6 @@ def evaluate(
         show_evaluation(found)
     console.print("wrote " + ", ".join(map(str, written)), markup=False, soft_wrap=True)
     return ExitCode.SOME_FAILED if scored.counts["failed"] else ExitCode.OK
-
-
-def _open(labels: str) -> Figures:
-    path = Path(labels)
-    if path.suffix.lower() in TABLES:
-        table = read_table(path)
-        if "image" not in table and "figure_id" in table:
-            # Labels need no pixels: ids alone will do.
-            table["image"] = table["figure_id"].astype(str)
-        return figures_from(table, path.parent, path.name)
-
-    from atypica.data.sources import open_source
-
-    return open_source(labels)
 
 
 def _content(found: Evaluation, scored: Scored) -> dict[str, object]:

@@ -31,6 +31,7 @@ class Scored:
 
     Attributes:
         y, p: labels and p_amf, shape (figures,).
+        rows: which row of the labels each figure is, shape (figures,).
         threshold: p at or above it is called AMF.
         threshold_origin: where it comes from, as words.
         cases: the case of each figure; None where any is blank.
@@ -44,6 +45,7 @@ class Scored:
 
     y: Floats
     p: Floats
+    rows: NDArray[np.int64]
     threshold: float
     threshold_origin: str
     cases: NDArray[np.object_] | None
@@ -100,6 +102,7 @@ def scored_figures(
     return Scored(
         y=truth[right],
         p=scores.dropna().to_numpy(dtype=np.float64)[left],
+        rows=right,
         threshold=value,
         threshold_origin=value_origin,
         cases=cases,

@@ -33,6 +33,21 @@ class Calibration(Settings):
     bias: float = 0.0
 
 
+class MeasuredAccuracy(Settings):
+    """Sensitivity and specificity at the default threshold, on figures that the model has not seen.
+
+    `n_amf` and `n_nmf` count them; `effective_amf` and `effective_nmf` are the independent figures they are worth,
+    figures of one case being alike.
+    """
+
+    sensitivity: float = Field(ge=0, le=1)
+    specificity: float = Field(ge=0, le=1)
+    n_amf: int = Field(gt=0)
+    n_nmf: int = Field(gt=0)
+    effective_amf: float = Field(gt=0)
+    effective_nmf: float = Field(gt=0)
+
+
 class Thresholds(Settings):
     """Where p_amf becomes AMF, by name; `default` is the one that `classify` uses.
 
@@ -44,6 +59,8 @@ class Thresholds(Settings):
     others: dict[str, float] = {}
     refer_low: float = Field(default=0.5, ge=0, le=1)
     refer_high: float = Field(default=0.5, ge=0, le=1)
+    accuracy: MeasuredAccuracy | None = None
+    """At `default`; what the AMF rate of a case is corrected with."""
 
 
 class Strangeness(Settings):
@@ -80,3 +97,5 @@ class Card(Settings):
     recipe: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     versions: dict[str, str] = {}
+    history: list[dict[str, Any]] = []
+    """Each recalibration: when, from what, and the settings that it replaced; the oldest first."""

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from atypica.core.vocabulary import Label
 from atypica.evaluation.intervals import Interval, percentile_limits, wilson
+from atypica.inference.card import Thresholds
+from atypica.inference.correction import CORRECTED, CaseCorrection
 
 FEW_FIGURES = 10
 """A rate from fewer typed figures is marked."""
@@ -18,29 +20,38 @@ FEWEST_CASES = 5
 REPLICATES = 2000
 LEVEL = 0.95
 ALL = "all"
-COLUMNS = ("case", "figures", "failed", "amf", "amf_rate", "low", "high", "interval", "few_figures")
+COLUMNS = ("case", "figures", "failed", "amf", "amf_rate", "low", "high", "interval", "few_figures", *CORRECTED)
 
 
-def summarize_cases(predictions: pd.DataFrame) -> pd.DataFrame:
+def summarize_cases(predictions: pd.DataFrame, thresholds: Thresholds | None = None) -> pd.DataFrame:
     """One row a case, and a last row for all figures together.
 
     Args:
         predictions: a predictions table; without a column `case` there is only the row for all.
+        thresholds: those of the model's card, with the accuracy that corrects the rates.
 
     Returns:
         `COLUMNS`: `figures` counts all rows of the case, `failed` those that could not be typed; `amf_rate` is
         AMF / (figures - failed) and lies between `low` and `high` with 95 % confidence; `interval` says how those
         were made. A case's own interval is Wilson's, its figures being the sample. The row for all draws the cases
         again (bootstrap) where there are enough; otherwise it takes the figures as independent, and says so.
+        `corrected_rate` to `corrected_note` are of `CaseCorrection`.
     """
+    correction = CaseCorrection.of(predictions, thresholds)
     typed = predictions["p_amf"].notna().to_numpy(dtype=bool)
     amf = (predictions["prediction"] == Label.AMF.value).to_numpy(dtype=bool)
     if "case" not in predictions:
-        return _table([_row(ALL, typed, amf, _ungrouped(amf, typed, "no cases given"))])
+        row = _row(ALL, typed, amf, _ungrouped(amf, typed, "no cases given"))
+        return _table([row | correction(amf[typed])])
     codes, names = pd.factorize(predictions["case"], use_na_sentinel=False)
-    rows = [_case(name, typed[codes == code], amf[codes == code]) for code, name in enumerate(names)]
+    rows = [
+        _case(name, typed[codes == code], amf[codes == code]) | correction(amf[typed & (codes == code)])
+        for code, name in enumerate(names)
+    ]
     blank = bool(predictions["case"].isna().any())
-    return _table([*rows, _row(ALL, typed, amf, _overall(codes, typed, amf, blank))])
+    every = _row(ALL, typed, amf, _overall(codes, typed, amf, blank))
+    grouped = every["interval"].startswith("bootstrap")
+    return _table([*rows, every | correction(amf[typed], codes[typed] if grouped else None)])
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -65,7 +65,7 @@ class Result:
 
     def cases(self) -> pd.DataFrame:
         """The AMF rate of each case and of all together, with intervals; see `summarize_cases`."""
-        return summarize_cases(self.predictions)
+        return summarize_cases(self.predictions, self.card.thresholds)
 
     def explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The crops of some figures as the network saw them, and what moved it.

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from atypica.core.files import atomic_path
+from atypica.evaluation.abstention import coverage_curve
 from atypica.evaluation.binary import METRICS
 from atypica.evaluation.curves import Curve
 from atypica.evaluation.intervals import Estimate
@@ -49,6 +50,7 @@ _STYLE: dict[Any, Any] = {
 _FOREST = ("balanced_accuracy", "auroc")
 _TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 _SCORE_BINS = 25
+_LEAST_COVERAGE = 0.5
 
 
 def write_plots(folder: Path, evaluation: Evaluation, y: NDArray[np.float64], p: NDArray[np.float64]) -> list[Path]:
@@ -63,6 +65,8 @@ def write_plots(folder: Path, evaluation: Evaluation, y: NDArray[np.float64], p:
         OutputError: a file cannot be written.
     """
     plots = {"reliability": reliability_plot(evaluation), "scores": score_plot(y, p, evaluation.threshold)}
+    if evaluation.roc:
+        plots["coverage"] = coverage_plot(y, p, evaluation.threshold)
     if evaluation.roc and evaluation.pr:
         plots |= {"roc": roc_plot(evaluation, evaluation.roc), "pr": pr_plot(evaluation, evaluation.pr)}
     if any(len(groups) > 1 for groups in evaluation.domains.values()):
@@ -154,6 +158,30 @@ def score_plot(y: NDArray[np.float64], p: NDArray[np.float64], threshold: float)
         axes.set(xlim=(0, 1), ylim=(-bottom, top), xticks=_TICKS, xlabel="p(AMF)", ylabel="share of the class")
         axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
         axes.yaxis.set_major_locator(MaxNLocator(5))
+    return figure
+
+
+def coverage_plot(y: NDArray[np.float64], p: NDArray[np.float64], threshold: float) -> Figure:
+    """BA of the figures that are kept when those nearest to the threshold go to a person."""
+    curve = coverage_curve(y, p, threshold)
+    shown = ~np.isnan(curve.balanced_accuracy) & (curve.coverage >= _LEAST_COVERAGE)
+    referred, ba = 1 - curve.coverage[shown], curve.balanced_accuracy[shown]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH_IN, WIDTH_IN * 0.72), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(referred, ba, color=NMF_COLOR, lw=1.3, drawstyle="steps-post")
+        low = max(0.0, float(np.floor(ba.min() * 20) / 20) - 0.05)
+        for share in (0.0, 0.1, 0.2):
+            at = int(np.argmin(np.abs(referred - share)))
+            axes.plot(referred[at], ba[at], "o", ms=4.5, mfc="white", mec=INK, mew=1.1, zorder=5, clip_on=False)
+            axes.annotate(
+                f"{ba[at]:.3f}", (referred[at], ba[at]), (4, -10), textcoords="offset points", fontsize=6.8, va="center"
+            )
+        axes.set(xlim=(0, 1 - _LEAST_COVERAGE), ylim=(low, 1.005))
+        axes.set(xlabel="referred to a person: nearest to the threshold first", ylabel="BA of the rest")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        words = f"threshold {threshold:.2f}\n{len(y):,} figures, {int(y.sum()):,} AMF"
+        axes.text(0.99, 0.03, words, transform=axes.transAxes, ha="right", fontsize=7, linespacing=1.35)
     return figure
 
 

@@ -15,8 +15,8 @@ import atypica
 from atypica.core.errors import EvaluationError, TrainingError
 from atypica.core.vocabulary import Subtype
 from atypica.evaluation.calibration import fit_calibration
-from atypica.evaluation.thresholds import max_balanced_accuracy, target_sensitivity, target_specificity
 from atypica.inference.card import Calibration, Card, Strangeness, Thresholds
+from atypica.inference.operating import choose_thresholds, measured_accuracy
 from atypica.inference.predictions import SUBTYPE_COLUMNS, calibrated, subtype_probabilities
 from atypica.training.crossval import out_of_fold
 from atypica.training.metrics import short_metrics
@@ -39,7 +39,7 @@ def make_card(run: Run, distances: list[float]) -> Card:
     held_out = out_of_fold(run)
     calibration = _fit_amf(run, held_out)
     p = calibrated(held_out["amf_0_views1"].to_numpy(), calibration)
-    thresholds = _thresholds(run.figures.labels, p)
+    thresholds = _thresholds(run, p)
     hard = _fit_disagreement(run, held_out) if "disagreement" in run.head_sizes else Calibration()
     return Card(
         name=f"atypica-{run.recipe.name}",
@@ -97,20 +97,11 @@ def _fit_disagreement(run: Run, held_out: pd.DataFrame) -> Calibration:
         return Calibration(temperature=UNINFORMED, bias=float(-UNINFORMED * np.log(rate / (1 - rate))))
 
 
-def _thresholds(labels: NDArray[np.float64], p: NDArray[np.float64]) -> Thresholds:
-    default = max_balanced_accuracy(labels, p).value
-    nearest = float(np.quantile(np.abs(p - default), REFERRED))
-    others = {
-        "sensitivity-90": target_sensitivity(labels, p, 0.9).value,
-        "specificity-90": target_specificity(labels, p, 0.9).value,
-    }
-    return Thresholds(
-        default=round(default, 4),
-        chosen_by=CHOSEN_BY,
-        others={name: round(value, 4) for name, value in others.items()},
-        refer_low=round(max(0.0, default - nearest), 4),
-        refer_high=round(min(1.0, default + nearest), 4),
-    )
+def _thresholds(run: Run, p: NDArray[np.float64]) -> Thresholds:
+    """One number is fitted to thousands of figures, so the accuracy on these very figures flatters it little."""
+    chosen = choose_thresholds(run.figures.labels, p, REFERRED, CHOSEN_BY)
+    accuracy = measured_accuracy(run.figures.labels, p >= chosen.default, run.figures.cases)
+    return chosen.model_copy(update={"accuracy": accuracy})
 
 
 def _training_data(run: Run) -> dict[str, Any]:

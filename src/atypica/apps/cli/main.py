@@ -21,6 +21,7 @@ app.command("atypica.apps.cli.classify:classify", name="classify", help="Type th
 app.command("atypica.apps.cli.demo:demo", name="demo", help="The whole way on sample figures, without a network.")
 app.command("atypica.apps.cli.evaluate:evaluate", name="evaluate", help="Hold predictions against labels.")
 app.command("atypica.apps.cli.compare:compare", name="compare", help="Models, or results of folds, against each other.")
+app.command("atypica.apps.cli.calibrate:calibrate", name="calibrate", help="Fit a model to your own labeled figures.")
 app.command("atypica.apps.cli.train:train", name="train", help="Make a model from labeled figures.")
 app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that everything needed is here and works.")
 app.command("atypica.apps.cli.data:app", name="data", help="List, fetch, describe, audit and split datasets.")

@@ -22,8 +22,12 @@ from atypica.data.drawn import draw_figures
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle
+from atypica.training.fit import fit
+from atypica.training.ledger import Ledger
+from atypica.training.module import FigureModule
 from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.run import Run
+from atypica.training.sampling import BalancedBatches
 from atypica.training.train import train
 
 SETTINGS = [
@@ -121,10 +125,10 @@ def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(finished, table, 
         "--data", str(table), "--out", str(folder), "--threads", "1",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _wait_for(folder / "folds" / "0" / "last.ckpt", process)
+    _wait_for(folder / "folds" / "0", process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert not (folder / "bundle").exists()
+    assert not (folder / "folds" / "0" / "network.safetensors").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for part in ("folds/0", "folds/1", "student"):
@@ -137,7 +141,42 @@ def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(finished, table, 
 
 def _wait_for(path: Path, process: subprocess.Popen, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
-    while not path.exists():
+    while not any(path.glob("[!.]*.ckpt")):
         assert process.poll() is None, "the training ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_every_epoch_draws_other_figures_and_keeps_its_state(figures, tmp_path):
+    run = Run.open(tmp_path / "run", recipe(), figures)
+    store = run.load_crops()
+    module = FigureModule(run.new_network(), store, run.targets, run.recipe, lr=1e-3, epochs=3, seed=0)
+    seen: list[list[int]] = []
+    kept: list[int] = []
+    step = module.training_step
+
+    def watched(batch, batch_idx):
+        kept.append(len(list(tmp_path.glob("[!.]*.ckpt"))))
+        seen.append(batch.tolist())
+        return step(batch, batch_idx)
+
+    module.training_step = watched
+    fit(module, BalancedBatches(run.figures.labels, 16, 1.0, 0), tmp_path, 3, "key")
+    length = len(seen) // 3
+    assert seen[:length] != seen[length : 2 * length] != seen[2 * length :]
+    assert kept == [0] * length + [1] * (2 * length)
+
+
+def test_an_older_line_of_the_ledger_does_not_count(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl", "data")
+    for settings in ("a", "b"):
+        ledger.add("student", settings, seed=0, seconds=0, metrics={})
+    assert ledger.find("student", "b")
+    assert not ledger.find("student", "a")
+
+
+def test_a_case_in_training_and_test_is_refused(figures, tmp_path):
+    table = figures.table.copy()
+    table.loc[0, "split"] = "test" if table.loc[0, "split"] == "train" else "train"
+    with pytest.raises(SourceError, match="in training and in test"):
+        Run.open(tmp_path / "run", recipe(), Figures(table, figures.root, "leaky"))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import atypica
 from atypica.core.errors import EvaluationError, TrainingError
 from atypica.core.vocabulary import Subtype
+from atypica.data.sources import DATASETS
 from atypica.evaluation.calibration import fit_calibration
 from atypica.inference.card import Calibration, Card, Strangeness, Thresholds
 from atypica.inference.operating import choose_thresholds, measured_accuracy
@@ -112,8 +113,15 @@ def _training_data(run: Run) -> dict[str, Any]:
         "amf": int(run.figures.labels.sum()),
         "cases": len(set(run.figures.cases)),
         "folds": run.recipe.split.folds,
-        "split_hash": run.data_hash,
+        "split_hash": run.split_hash,
+        **_terms(run.figures.name),
     }
+
+
+def _terms(source: str) -> dict[str, str]:
+    """License and citation, where the source is a published dataset."""
+    known = [dataset for dataset in DATASETS.values() if dataset.title == source]
+    return {"license": known[0].license, "citation": known[0].citation} if known else {}
 
 
 def _metrics(

@@ -12,14 +12,14 @@ from torch import Tensor
 from atypica.core.errors import FigureError, SourceError
 from atypica.core.progress import track
 from atypica.data.figures import Figures
-from atypica.data.readers import read_crop
 from atypica.inference.card import Geometry
+from atypica.inference.crops import FileCrops
 from atypica.inference.preprocess import resample
+from atypica.inference.resolution import Resolution
 
 MARGIN = 1.6
 """Side of what is kept over the side of the field of view: room to rotate, shift and zoom out."""
 KEPT_MPP = 0.25
-ASSUMED_MPP = 0.25
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,14 @@ class CropStore:
         kept = Geometry(field_um=kept_um, size_px=round(kept_um / KEPT_MPP))
         pixels = np.empty((len(figures), kept.size_px, kept.size_px, 3), dtype=np.uint8)
         failed: list[str] = []
-        for row, (image, page, mpp) in enumerate(track(_places(figures), "reading crops", len(figures))):
+        files, resolution = FileCrops(figures), Resolution(figures, None)
+        for row in track(range(len(figures)), "reading crops", len(figures)):
             try:
-                pixels[row] = resample(read_crop(figures.path(image), page), mpp, kept)
+                crop, tag = files.read(row)
+                pixels[row] = resample(crop, resolution.of(row, tag)[0], kept)
             except FigureError as error:
-                failed.append(f"{image}: {error.message}")
+                failed.append(f"{figures.table['image'][row]}: {error.message}")
+        files.close()
         if failed:
             raise SourceError(
                 f"{len(failed)} of {len(figures)} training figures cannot be read, first: {failed[0]}",
@@ -67,13 +70,3 @@ class CropStore:
         chosen = self.pixels[torch.as_tensor(rows)].permute(0, 2, 3, 1).numpy()
         seen = np.stack([resample(crop, self.kept.mpp, self.seen) for crop in chosen])
         return torch.from_numpy(seen).permute(0, 3, 1, 2).contiguous().float() / 255
-
-
-def _places(figures: Figures) -> list[tuple[str, int | None, float]]:
-    table = figures.table
-    pages = table["page"] if "page" in table else [np.nan] * len(table)
-    mpps = table["mpp"].fillna(ASSUMED_MPP) if "mpp" in table else [ASSUMED_MPP] * len(table)
-    return [
-        (str(image), None if np.isnan(page) else int(page), float(mpp))
-        for image, page, mpp in zip(table["image"], pages, mpps, strict=True)
-    ]

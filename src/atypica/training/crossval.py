@@ -48,7 +48,7 @@ def train_fold(run: Run, store: CropStore, fold: int) -> dict[str, Any]:
     )
     training = recipe.training
     batches = BalancedBatches(run.figures.labels[rows], training.batch_size, training.balance, seed)
-    network = fit(module, batches, fold_folder(run, fold), training.epochs, training.precision)
+    network = fit(module, batches, fold_folder(run, fold), training.epochs, f"{recipe.fold_hash}-{run.data_hash}")
     held_out = np.flatnonzero(run.folds == fold)
     outputs = {views: predict(network, store, held_out, views) for views in (1, 8)}
     _write_predictions(run, fold, held_out, outputs)

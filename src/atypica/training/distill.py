@@ -43,5 +43,5 @@ def distill(run: Run, store: CropStore) -> dict[str, Any]:
     )
     training = recipe.training
     batches = BalancedBatches(run.figures.labels, training.batch_size, training.balance, seed)
-    fit(module, batches, student_folder(run), recipe.distill.epochs, training.precision)
+    fit(module, batches, student_folder(run), recipe.distill.epochs, f"{recipe.hash}-{run.data_hash}")
     return {"figures": len(store), "epochs": recipe.distill.epochs, "teachers": recipe.split.folds}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
@@ -18,30 +19,53 @@ from atypica.core.errors import TrainingError
 from atypica.core.files import atomic_path
 from atypica.models.network import FigureNetwork
 from atypica.training.module import FigureModule
+from atypica.training.recipe import Recipe
 from atypica.training.sampling import BalancedBatches
 
 WEIGHTS = "network.safetensors"
 
 
-def fit(module: FigureModule, batches: BalancedBatches, folder: Path, epochs: int, precision: str) -> FigureNetwork:
-    """Train a module, or go on from `folder/last.ckpt`; leave the averaged weights as `folder/network.safetensors`.
+def fit(module: FigureModule, batches: BalancedBatches, folder: Path, epochs: int, key: str) -> FigureNetwork:
+    """Train a module, or go on from its checkpoint; leave the averaged weights as `folder/network.safetensors`.
+
+    Args:
+        module: what is trained.
+        batches: row numbers.
+        folder: where everything is kept.
+        epochs: in all, those before a resume included.
+        key: of settings and data; a checkpoint of another key is not resumed.
 
     Raises:
         TrainingError: the loss is not a number.
+        KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
     _quiet()
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = _trainer(folder, epochs, precision)
+    checkpoint = folder / f"{key}.ckpt"
+    for other in set(folder.glob("*.ckpt")) - {checkpoint}:
+        other.unlink()
+    trainer = _trainer(folder, epochs, module.recipe, checkpoint)
     rows = range(batches.rows)
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=torch.tensor)  # pyright: ignore[reportArgumentType]
-    last = folder / "last.ckpt"
-    trainer.fit(module, loader, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    _run(trainer, module, loader, checkpoint)
     with atomic_path(folder / WEIGHTS) as temporary:
-        save_file({key: value.contiguous() for key, value in module.averaged.state_dict().items()}, temporary)
-    last.unlink(missing_ok=True)
+        save_file({name: value.contiguous() for name, value in module.averaged.state_dict().items()}, temporary)
+    checkpoint.unlink(missing_ok=True)
     return module.averaged
+
+
+def _run(trainer: L.Trainer, module: FigureModule, loader: DataLoader[Any], checkpoint: Path) -> None:
+    """Lightning leaves on Ctrl-C by `sys.exit(1)` and with the signal ignored; both are mended here."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        resume = str(checkpoint) if checkpoint.is_file() else None
+        trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
+    except SystemExit as left:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from left
+        raise
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def load_weights(network: FigureNetwork, folder: Path) -> FigureNetwork:
@@ -61,15 +85,27 @@ class _LossWatch(Callback):
             raise TrainingError(f"the loss is not a number in epoch {trainer.current_epoch}", "lower optimizer.lr")
 
 
-def _trainer(folder: Path, epochs: int, precision: str) -> L.Trainer:
-    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
+class _Checkpoint(Callback):
+    """Keeps the state after every epoch, whole or not at all (Lightning's own keeps none without a metric to watch)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        with atomic_path(self._path) as temporary:
+            trainer.save_checkpoint(temporary)
+
+
+def _trainer(folder: Path, epochs: int, recipe: Recipe, checkpoint: Path) -> L.Trainer:
     return L.Trainer(
         accelerator="auto",
         devices=1,
         max_epochs=epochs,
-        precision=precision,  # pyright: ignore[reportArgumentType]
-        logger=CSVLogger(folder, name="", version="log", flush_logs_every_n_steps=1),
-        callbacks=[checkpoint, _LossWatch()],
+        precision=recipe.training.precision,  # pyright: ignore[reportArgumentType]
+        gradient_clip_val=recipe.optimizer.clip_norm or None,
+        logger=CSVLogger(folder, name="log", flush_logs_every_n_steps=1),
+        callbacks=[_Checkpoint(checkpoint), _LossWatch()],
+        enable_checkpointing=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,
         log_every_n_steps=1,
@@ -78,5 +114,5 @@ def _trainer(folder: Path, epochs: int, precision: str) -> L.Trainer:
 
 def _quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for known in ("many workers", "isinstance.treespec", "module.s. in eval mode", "Checkpoint directory"):
+    for known in ("many workers", "isinstance.treespec", "module.s. in eval mode"):
         warnings.filterwarnings("ignore", f".*{known}.*")

@@ -29,10 +29,13 @@ class Ledger:
         return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines() if line]
 
     def find(self, step: str, recipe: str) -> dict[str, Any] | None:
-        """The line of a finished step of a recipe (its hash) on these data, if there is one."""
-        wanted = {"recipe": recipe, "data": self._data, "step": step}
-        matches = [entry for entry in self.entries() if wanted.items() <= entry.items()]
-        return matches[-1] if matches else None
+        """The newest line of a step, if it is of this recipe (its hash) and these data.
+
+        An older line does not count: what it left was overwritten since.
+        """
+        lines = [entry for entry in self.entries() if entry["step"] == step]
+        wanted = {"recipe": recipe, "data": self._data}
+        return lines[-1] if lines and wanted.items() <= lines[-1].items() else None
 
     def add(self, step: str, recipe: str, *, seed: int, seconds: float, metrics: dict[str, Any]) -> None:
         """Add the line of a finished step; the file is rewritten whole."""

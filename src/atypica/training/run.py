@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from atypica.core.errors import SettingsError, SourceError
-from atypica.core.files import write_text
+from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
 from atypica.data.splits import kfold, split_hash
 from atypica.models.network import FigureNetwork, build_network
@@ -33,7 +33,8 @@ class Run:
         figures: those that train.
         tested: those set aside to report on; None where the source names none.
         folds: the fold of each figure.
-        data_hash: of the figures and their folds.
+        split_hash: of the figures and their folds.
+        data_hash: of these and of what the figures teach (not of their pixels).
         targets: of every figure.
         ledger: what is finished.
     """
@@ -43,6 +44,7 @@ class Run:
     figures: Figures
     tested: Figures | None
     folds: NDArray[np.int64]
+    split_hash: str
     data_hash: str
     targets: Targets
     ledger: Ledger
@@ -53,14 +55,17 @@ class Run:
 
         Raises:
             SettingsError: the folder holds a run of another recipe.
-            SourceError: no figures to train on, or without labels or cases.
+            SourceError: no figures to train on, without labels or cases, or a case in training and test.
         """
-        _claim(folder, recipe)
-        figures = training_figures(source, recipe)
+        figures, tested = training_figures(source, recipe), test_figures(source, recipe)
+        if tested is not None:
+            _check_apart(figures, tested)
         folds = np.asarray(kfold(figures, recipe.split.folds, recipe.seed))
-        data = split_hash(figures.table["figure_id"].tolist(), folds)
+        split, targets = split_hash(figures.table["figure_id"].tolist(), folds), Targets.of(figures)
+        _claim(folder, recipe)
+        data = _data_hash(split, targets)
         ledger = Ledger(folder / "ledger.jsonl", data)
-        return cls(folder, recipe, figures, test_figures(source, recipe), folds, data, Targets.of(figures), ledger)
+        return cls(folder, recipe, figures, tested, folds, split, data, targets, ledger)
 
     def load_crops(self) -> CropStore:
         """Read all training crops into memory."""
@@ -123,6 +128,23 @@ def test_figures(source: Figures, recipe: Recipe) -> Figures | None:
         return None
     chosen = source.where((source.table["split"] == recipe.split.test_on).to_numpy())
     return chosen if len(chosen) else None
+
+
+def _check_apart(figures: Figures, tested: Figures) -> None:
+    """Before hours of training, not after them."""
+    shared = sorted(set(figures.cases) & set(tested.cases))
+    if shared:
+        raise SourceError(
+            f"{len(shared)} cases are in training and in test, first {shared[0]}",
+            "mend the column 'split' (atypica data split never cuts a case)",
+        )
+    if np.isnan(tested.labels).any():
+        raise SourceError("some test figures have no label", "fill the column 'label', or blank their 'split'")
+
+
+def _data_hash(split: str, targets: Targets) -> str:
+    parts = [split.encode(), *(values.numpy().tobytes() for values in targets.heads.values())]
+    return sha256_bytes(b"".join(parts))[:16]
 
 
 def _claim(folder: Path, recipe: Recipe) -> None:

@@ -36,6 +36,11 @@ class BalancedBatches(Sampler[list[int]]):
         """How many rows there are to draw from."""
         return len(self._weights)
 
+    @property
+    def sampler(self) -> BalancedBatches:
+        """Itself: Lightning tells the epoch to the sampler of a batch sampler, and here they are one."""
+        return self
+
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer at the start of every epoch."""
         self._epoch = epoch

@@ -19,6 +19,7 @@ from atypica.apps.cli.main import app
 from atypica.core.errors import ExitCode
 from atypica.data.figures import CONTEXT, KEYS, TRUTH
 from atypica.inference import cases, predictions
+from atypica.inference.bundle import DEFAULT_BUNDLE, read_bundle
 from atypica.inference.card import Card
 
 ROOT = Path(__file__).parents[1]
@@ -164,3 +165,18 @@ def verbs_shown(page: Path) -> list[str]:
     """The verbs in the commands of a page."""
     blocks = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
     return [verb for block in blocks for verb in re.findall(r"(?:^|/)atypica (\w+)", block, re.M)]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/model-card.md"])
+def test_a_page_says_what_the_shipped_card_says(page: str) -> None:
+    card = read_bundle().card
+    tested = next(values for name, values in card.metrics.items() if name.endswith("test split"))
+    text = read(page)
+    for metric in ("auroc", "balanced_accuracy", "sensitivity", "specificity", "subtype_auroc_mean", "disagreement_auroc"):
+        found = tested[metric]
+        assert f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})" in text, metric
+    assert f"{card.thresholds.default:.3f}" in text
+
+
+def test_the_shipped_bundle_is_small() -> None:
+    assert sum(path.stat().st_size for path in DEFAULT_BUNDLE.iterdir()) < 10_000_000

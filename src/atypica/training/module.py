@@ -66,14 +66,13 @@ class FigureModule(L.LightningModule):
         for teacher in self._teachers:
             teacher.to(self.device)
 
-    def on_train_epoch_start(self) -> None:
-        """Seed dropout and stochastic depth by the epoch."""
-        torch.manual_seed(derive_seed(self._seed, self.current_epoch))
-
     def training_step(self, batch: list[int] | Tensor, batch_idx: int) -> Tensor:
         """One step on the rows `batch`."""
         rows = torch.as_tensor(batch)
-        generator = Generator().manual_seed(derive_seed(self._seed, self.current_epoch, batch_idx))
+        seed = derive_seed(self._seed, self.current_epoch, batch_idx)
+        # For dropout and stochastic depth; at every step, because Lightning draws numbers of its own between them.
+        torch.manual_seed(seed)
+        generator = Generator().manual_seed(seed)
         crops = self._augment(self._store.pixels[rows].to(self.device), generator)
         crops = crops.contiguous(memory_format=torch.channels_last)
         targets = {name: values.to(self.device) for name, values in self._targets.at(rows).items()}

@@ -27,7 +27,8 @@ def words(figure) -> str:
 def test_all_plots_are_written_at_column_width(tmp_path):
     evaluation, y, p = found(domains={"scanner": ["A", "B"] * 100})
     files = write_plots(tmp_path, evaluation, y, p)
-    assert sorted(file.name for file in files) == ["domains.png", "pr.png", "reliability.png", "roc.png", "scores.png"]
+    names = ["coverage.png", "domains.png", "pr.png", "reliability.png", "roc.png", "scores.png"]
+    assert sorted(file.name for file in files) == names
     for file in files:
         with Image.open(file) as image:
             assert image.width == pytest.approx(85 / 25.4 * 300, abs=2)

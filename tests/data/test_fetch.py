@@ -239,6 +239,20 @@ def test_again_replaces_what_is_there(server, tmp_path):
     assert (folder / "MIDOG++.json").read_bytes() == b"second"
 
 
+def test_what_cannot_be_used_leaves_nothing_and_replaces_nothing(server, tmp_path):
+    server.files[BENCHMARK] = zipped({"top/AtNorM-Br/Atypical/x.txt": b"", "top/AtNorM-Br/Normal/x.txt": b""})
+    for _ in range(2):
+        with pytest.raises(DownloadError, match="AtNorM-Br was fetched, but cannot be used"):
+            get(server, "atnorm-br", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["downloads"]
+    bad, server.files[BENCHMARK] = server.files[BENCHMARK], benchmark()
+    get(server, "atnorm-br", tmp_path, again=True)
+    server.files[BENCHMARK] = bad
+    with pytest.raises(DownloadError, match="cannot be used"):
+        get(server, "atnorm-br", tmp_path, again=True)
+    assert len(open_source("atnorm-br", data_home=tmp_path)) == 2
+
+
 def test_an_archive_without_the_wanted_part(server, tmp_path):
     server.files[BENCHMARK] = zipped({"top/README.md": b"moved"})
     with pytest.raises(DownloadError, match="no folder AtNorM-Br"):
@@ -323,6 +337,41 @@ def test_a_cut_archive_is_named_damaged(tmp_path):
     target.mkdir()
     with pytest.raises(DownloadError, match="damaged"):
         unpack(archive, target, everything)
+
+
+def broken_zip(method: int, start: int) -> bytes:
+    """A zip whose only member, packed by a method, has rubbish from a byte on."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("file", noise(10_000))
+    content = bytearray(buffer.getvalue())
+    content[start:5000] = b"\xff" * (5000 - start)
+    return bytes(content)
+
+
+def encrypted_zip() -> bytes:
+    content = bytearray(zipped({"file": b"x"}))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    content[6] |= 1
+    return bytes(content)
+
+
+def zip_of_unknown_method() -> bytes:
+    content = bytearray(zipped({"file": b"x"}))
+    content[content.index(b"PK\x01\x02") + 10] = content[8] = 99
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [broken_zip(zipfile.ZIP_DEFLATED, 34), broken_zip(zipfile.ZIP_LZMA, 50), encrypted_zip(), zip_of_unknown_method()],
+    ids=["deflate", "lzma", "encrypted", "unknown method"],
+)
+def test_a_broken_archive_is_named_damaged(tmp_path, content):
+    (tmp_path / "broken.zip").write_bytes(content)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DownloadError, match=r"broken\.zip is damaged"):
+        unpack(tmp_path / "broken.zip", tmp_path / "out", everything)
 
 
 def test_every_dataset_with_an_adapter_can_be_fetched_by_name():

@@ -119,7 +119,9 @@ def test_pages_of_a_stack(tmp_path, rgb):
     ("resolution", "unit", "expected"),
     [
         ((40000, 40000), "CENTIMETER", 0.25),
+        ((101600, 101600), "INCH", 0.25),
         ((72, 72), "INCH", None),
+        ((40000, 40000), "NONE", None),
         ((100, 100), "CENTIMETER", None),
         ((0, 0), "CENTIMETER", None),
     ],

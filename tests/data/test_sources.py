@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,17 @@ def test_folder_without_images(tmp_path):
         open_source(tmp_path)
 
 
+def test_names_that_are_not_utf8_are_named(tmp_path):
+    folder = put(tmp_path / "set", "a.png")
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/f\xe4.png")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(SourceError, match=r"1 file names that are not UTF-8: f\\xe4\.png") as caught:
+        open_source(folder)
+    assert caught.value.fix == "rename them"
+
+
 def test_links_are_followed_and_loops_end(tmp_path):
     real = put(tmp_path / "real", "a.png")
     folder = tmp_path / "set"
@@ -162,6 +174,18 @@ def test_counts_that_are_not_the_published_ones_are_refused(tmp_path):
         (folder / "Normal" / f"{number}.png").touch()
     (folder / "Atypical").mkdir()
     with pytest.raises(SourceError, match="746 figures, 0 of them AMF"):
+        open_source(folder)
+
+
+def test_equal_file_names_in_two_classes_are_two_figures(tmp_path):
+    table = open_source(put(tmp_path / "AtNorM-Br", "Atypical/1.png", "Normal/1.png")).table
+    assert table[["image", "label"]].to_numpy().tolist() == [["Atypical/1.png", "AMF"], ["Normal/1.png", "NMF"]]
+    assert table["figure_id"].tolist() == ["AtNorM-Br_1", "AtNorM-Br_1#2"]
+
+
+def test_equal_file_names_are_refused_where_the_name_is_the_key(tmp_path):
+    folder = put(tmp_path / "OMG-Octo", "AMF/1.png", "MF/1.png")
+    with pytest.raises(SourceError, match=r"two crops of one name: AMF/1\.png and MF/1\.png"):
         open_source(folder)
 
 

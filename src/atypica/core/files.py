@@ -55,17 +55,31 @@ def atomic_path(target: Path) -> Generator[Path]:
 
 def _replace(temporary: Path, target: Path) -> None:
     if temporary.is_dir():
-        if target.is_dir():
-            shutil.rmtree(target)
-        temporary.rename(target)
+        _replace_folder(temporary, target)
         return
     with temporary.open("rb") as handle:
         os.fsync(handle.fileno())
     temporary.replace(target)
 
 
+def _replace_folder(temporary: Path, target: Path) -> None:
+    """A folder cannot be replaced in one step; the old one is kept, hidden, until the new one has its place."""
+    old = target.with_name(f".{target.name}.old")
+    moved = target.is_dir()
+    if moved:
+        _remove(old)
+        target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        if moved:
+            old.rename(target)
+        raise
+    _remove(old)
+
+
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         # Where not even the folder could be made, there is nothing to remove.

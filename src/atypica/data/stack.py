@@ -15,7 +15,8 @@ from atypica.data.pixels import to_rgb
 
 SANE_MPP = (0.05, 2.0)
 """A resolution tag outside this range (micrometres per pixel) says something else than the microscope's."""
-CENTIMETER = 3
+UNIT_UM = {2: 25_400, 3: 10_000}
+"""Micrometers in the units of a resolution tag: inch, centimeter."""
 
 
 class Stack:
@@ -66,16 +67,16 @@ class Stack:
                 raise unreadable(f"{self._name}, page {page},", error) from error
 
     def mpp(self, page: int = 0) -> float | None:
-        """The micrometres per pixel that a page's resolution tag (in centimeters) gives, if sane; else None."""
+        """The micrometres per pixel that a page's resolution tag gives, if sane; else None."""
         with self._lock:
             try:
                 frame = cast(tifffile.TiffPage, self._file.pages[page])
-                unit = int(frame.tags["ResolutionUnit"].value)
+                unit = UNIT_UM[int(frame.tags["ResolutionUnit"].value)]
                 numerator, denominator = frame.tags["XResolution"].value
-                mpp = 1e4 * denominator / numerator
+                mpp = unit * denominator / numerator
             except (KeyError, IndexError, ZeroDivisionError, TypeError, ValueError):
                 return None
-        return mpp if unit == CENTIMETER and SANE_MPP[0] <= mpp <= SANE_MPP[1] else None
+        return mpp if SANE_MPP[0] <= mpp <= SANE_MPP[1] else None
 
 
 def _color(frame: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]:

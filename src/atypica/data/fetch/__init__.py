@@ -71,11 +71,13 @@ def fetch(
             for download in dataset.downloads:
                 _bring(download, temporary, where / DOWNLOADS, mirror or os.environ.get(MIRROR), again, say, pause)
             _lift(dataset, temporary)
+            found = _check(dataset, temporary, where)
     except OSError as error:
         raise OutputError(f"cannot write to {where}: {error.strerror}", "free some space, or choose --home") from error
     say(f"{dataset.title} is in {target}")
     say(f"  license: {dataset.license}; cite: {dataset.citation}")
-    _check(dataset, target, where, say)
+    for line in found:
+        say(f"  {line}")
     return target
 
 
@@ -155,15 +157,15 @@ def _lift(dataset: Dataset, folder: Path) -> None:
                 path.rename(folder / path.name)
 
 
-def _check(dataset: Dataset, target: Path, where: Path, say: Say) -> None:
-    """Open what was fetched, which checks the counts."""
+def _check(dataset: Dataset, folder: Path, where: Path) -> tuple[str, ...]:
+    """Open what was fetched, which checks the counts; what there is to say of it."""
     adapter = ADAPTERS.get(dataset.name)
     if adapter is None:
-        return
+        return ()
     try:
-        figures = adapter.read(target, lambda name: find_dataset(name, where))
+        figures = adapter.read(folder, lambda name: find_dataset(name, where))
     except AtypicaError as error:
-        raise DownloadError(f"{target} was fetched, but cannot be read: {error.message}", error.fix) from error
-    say(f"  {len(figures):,} figures, {int((figures.labels == 1).sum()):,} of them AMF")
-    for note in figures.notes:
-        say(f"  {note}")
+        # The folder is a temporary one, whose name would tell nobody anything.
+        reason = error.message.replace(str(folder), dataset.title)
+        raise DownloadError(f"{dataset.title} was fetched, but cannot be used: {reason}", error.fix) from error
+    return (f"{len(figures):,} figures, {int((figures.labels == 1).sum()):,} of them AMF", *figures.notes)

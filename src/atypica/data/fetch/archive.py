@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,18 @@ MAX_RATIO = 200
 FREE_BYTES = 100_000_000
 MAX_FILES = 1_000_000
 PIECE = 1 << 20
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+)
+"""What the readers raise for archives that are broken, encrypted, or packed in a way they do not know."""
 
 Wanted = Callable[[PurePosixPath], PurePosixPath | None]
 """Where a member of an archive goes, relative to the target folder; None leaves it out."""
@@ -57,10 +71,12 @@ def unpack(archive: Path, target: Path, wanted: Wanted) -> int:
     try:
         with _opened(archive) as members:
             return _write_all(archive, members, target, wanted, limit)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DownloadError(f"{archive.name} is damaged: {error}", "remove it and fetch it again") from error
+        raise DownloadError(
+            f"{archive.name} is damaged or cannot be unpacked: {error}", "remove it and fetch it again"
+        ) from error
 
 
 def _write_all(

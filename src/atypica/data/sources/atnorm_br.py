@@ -9,7 +9,7 @@ import pandas as pd
 from atypica.core.vocabulary import parse_label
 from atypica.data.figures import Figures, figures_from
 from atypica.data.sources.benchmark import CITATION, REPOSITORY, benchmark_download
-from atypica.data.sources.dataset import Adapter, Dataset, Finder, check_counts, crops_by_name, nothing_else
+from atypica.data.sources.dataset import Adapter, Dataset, Finder, check_counts, crop_paths, nothing_else
 
 MPP = 0.25
 
@@ -40,10 +40,12 @@ def read(folder: Path, find: Finder = nothing_else) -> Figures:
     Raises:
         SourceError: there are no crops, or other counts than published.
     """
-    crops = list(crops_by_name(folder).values())
+    crops = crop_paths(folder)
+    stems = pd.Series([Path(crop).stem for crop in crops], dtype=object)
+    repeats = stems.groupby(stems).cumcount()
     table = pd.DataFrame(
         {
-            "figure_id": [f"AtNorM-Br_{Path(crop).stem}" for crop in crops],
+            "figure_id": [f"AtNorM-Br_{s}" + (f"#{n + 1}" if n else "") for s, n in zip(stems, repeats, strict=True)],
             "image": crops,
             "dataset": DATASET.title,
             "tumor": "human breast cancer",

@@ -120,9 +120,23 @@ def check_counts(table: pd.DataFrame, dataset: Dataset, folder: Path) -> tuple[s
     return ()
 
 
+def crop_paths(folder: Path) -> list[str]:
+    """The PNG files below a folder, relative to it."""
+    return [path for path in walk(folder) if path.lower().endswith(".png")]
+
+
 def crops_by_name(folder: Path) -> dict[str, str]:
-    """The PNG files below a folder: file name to path relative to the folder."""
-    return {path.rsplit("/", 1)[-1]: path for path in walk(folder) if path.lower().endswith(".png")}
+    """The PNG files below a folder: file name to path relative to the folder.
+
+    Raises:
+        SourceError: two files have one name, so that the name does not tell which is meant.
+    """
+    crops: dict[str, str] = {}
+    for path in crop_paths(folder):
+        other = crops.setdefault(path.rsplit("/", 1)[-1], path)
+        if other != path:
+            raise SourceError(f"{folder} has two crops of one name: {other} and {path}", "remove or rename one of them")
+    return crops
 
 
 def read_published(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from atypica.core.errors import SourceError
+
 NOT_HIDDEN = re.compile(r"[^.]")
 MACHINE_FILES = {"thumbs.db", "desktop.ini", "__macosx"}
 """What file managers leave behind; never shown and never counted."""
+SHOWN = 3
 
 
 def walk(folder: Path) -> list[str]:
@@ -17,8 +20,24 @@ def walk(folder: Path) -> list[str]:
 
     Hidden files and folders are left out. Links are followed, each folder once. Names are ordered as people count:
     `9.png` before `10.png`.
+
+    Raises:
+        SourceError: a name is not UTF-8, so that no table could hold it.
     """
-    return list(_walk(folder, "", {os.path.realpath(folder)}))
+    paths = list(_walk(folder, "", {os.path.realpath(folder)}))
+    if bad := [path for path in paths if not _is_text(path)]:
+        names = ", ".join(os.fsencode(path).decode("utf-8", "backslashreplace") for path in bad[:SHOWN])
+        more = ", ..." if len(bad) > SHOWN else ""
+        raise SourceError(f"{folder} has {len(bad)} file names that are not UTF-8: {names}{more}", "rename them")
+    return paths
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _walk(folder: Path, prefix: str, seen: set[str]) -> Iterator[str]:

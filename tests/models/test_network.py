@@ -39,3 +39,8 @@ def test_imagenet_weights_from_the_package_are_not_random():
 def test_weights_that_are_not_to_be_had_are_an_error_never_random(weights):
     with pytest.raises(SettingsError):
         build_network(TINY, weights, HEADS)
+
+
+def test_an_unknown_backbone_is_refused_with_near_names():
+    with pytest.raises(SettingsError, match="tf_efficientnet_lite0"):
+        build_network("tf_efficientnet_lte0", "random", HEADS)

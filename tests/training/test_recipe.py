@@ -38,6 +38,8 @@ def test_extends_starts_from_another_recipe(tmp_path):
         ("training.epochs=0", "training.epochs"),
         ("training.epochs=many", "training.epochs"),
         ("nonsense", "key.sub=value"),
+        ("seed.x=1", "has no parts"),
+        ("name=[", "not YAML"),
     ],
 )
 def test_a_wrong_setting_is_one_readable_line(override, words):
@@ -48,3 +50,10 @@ def test_a_wrong_setting_is_one_readable_line(override, words):
 def test_an_unknown_recipe_names_those_there_are():
     with pytest.raises(SettingsError, match="default"):
         load_recipe("defualt")
+
+
+def test_a_recipe_that_extends_itself_is_refused(tmp_path):
+    path = tmp_path / "loop.yaml"
+    path.write_text(f"extends: {path}\nname: loop\n")
+    with pytest.raises(SettingsError, match="extends itself"):
+        load_recipe(str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from atypica.core.errors import SettingsError
 from atypica.models.weights import load_file_weights, load_package_weights
 
 
@@ -81,6 +83,12 @@ def build_network(
     Raises:
         SettingsError: the weights are not to be had or do not fit.
     """
+    # A name with a colon is an address on a hub, which only the hub can judge.
+    if ":" not in backbone and not timm.is_model(backbone):
+        near = ", ".join(get_close_matches(backbone, timm.list_models(), n=3))
+        raise SettingsError(
+            f"timm has no model '{backbone}'", f"take one of: {near}" if near else "check model.backbone"
+        )
     model = cast(Any, timm.create_model(backbone, pretrained=weights == "hub", drop_path_rate=drop_path))
     if weights == "package":
         load_package_weights(model, backbone)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import Field
@@ -154,10 +154,12 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     return Recipe.parse(values, f"recipe {name}")
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
+    if name in below:
+        raise SettingsError(f"recipe {name} extends itself ({' -> '.join([*below, name])})", "mend 'extends'")
     values = _parse(_text(name), name)
     base = values.pop("extends", None)
-    return _merge(_read(str(base)), values) if base else values
+    return _merge(_read(str(base), (*below, name)), values) if base else values
 
 
 def _text(name: str) -> str:
@@ -193,5 +195,11 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise SettingsError(f"'{override}' is no setting", "write it as key.sub=value, for example training.epochs=5")
     *parents, last = key.split(".")
     for parent in parents:
-        values = values.setdefault(parent, {})
-    values[last] = yaml.safe_load(text)
+        below: Any = values.setdefault(parent, {})
+        if not isinstance(below, dict):
+            raise SettingsError(f"'{override}' is no setting: '{parent}' has no parts", f"write {parent}=VALUE")
+        values = cast(dict[str, Any], below)
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"'{override}' is no setting: '{text}' is not YAML", "quote the value") from error

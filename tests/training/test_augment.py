@@ -3,7 +3,7 @@ import torch
 from torch import Generator
 
 from atypica.inference.card import Geometry
-from atypica.training.augment import Augmentation, blur, jitter_light, jitter_stain
+from atypica.training.augment import Augmentation, blur, jitter_light, jitter_stain, mix_fourier, mix_stain
 from atypica.training.crops import CropStore
 from atypica.training.recipe import AugmentSettings
 
@@ -11,7 +11,7 @@ KEPT = Geometry(field_um=32, size_px=128)
 SEEN = Geometry(field_um=20, size_px=96)
 STRONG = AugmentSettings(
     scale=0.2, shift_um=1, stain=0.2, stain_offset=0.02, brightness=0.1, contrast=0.1, blur_um=0.3,
-    blur_probability=0.5, noise=0.05,
+    blur_probability=0.5, noise=0.05, stain_mix=0.5, fourier_mix=0.5,
 )  # fmt: skip
 
 
@@ -69,3 +69,31 @@ def test_blur_smooths_only_the_chosen_share():
     changed = (smoothed - noise).abs().amax(dim=(1, 2, 3)) > 1e-3
     assert 0.35 < changed.float().mean() < 0.65
     assert smoothed[changed].std() < noise[changed].std()
+
+
+def two_stains():
+    """A pale and a dark crop with the same pattern."""
+    pattern = torch.rand(1, 3, 32, 32, generator=Generator().manual_seed(4)) * 0.3
+    return torch.cat([pattern + 0.6, pattern + 0.2])
+
+
+@pytest.mark.parametrize("mix", [mix_stain, mix_fourier])
+def test_mixing_moves_a_crop_towards_another_and_is_seeded(mix):
+    pale, dark = 0, 1
+    crops = two_stains()
+    moved = [mix(crops, 1.0, Generator().manual_seed(seed)) for seed in range(20)]
+    assert torch.equal(moved[3], mix(crops, 1.0, Generator().manual_seed(3)))
+    brightness = torch.stack([crop.mean(dim=(1, 2, 3)) for crop in moved])
+    assert brightness[:, pale].min() < crops[pale].mean() - 0.1
+    assert brightness[:, dark].max() > crops[dark].mean() + 0.1
+    low, high = crops[dark].mean() - 0.05, crops[pale].mean() + 0.05
+    assert ((brightness > low) & (brightness < high)).all()
+
+
+@pytest.mark.parametrize("mix", [mix_stain, mix_fourier])
+def test_mixing_keeps_the_shapes_and_leaves_the_rest_alone(mix):
+    crops = two_stains()
+    torch.testing.assert_close(mix(crops, 0.0, Generator().manual_seed(0)), crops, atol=1e-4, rtol=0)
+    moved = mix(crops, 1.0, Generator().manual_seed(1))
+    for before, after in zip(crops, moved, strict=True):
+        assert torch.corrcoef(torch.stack([before.flatten(), after.flatten()]))[0, 1] > 0.95

@@ -57,3 +57,9 @@ def test_the_ledger_finds_only_steps_of_the_same_recipe_and_data(tmp_path):
     assert Ledger(path, "data").find("fold 1", "recipe") is None
     assert Ledger(path, "data").find("fold 0", "other") is None
     assert Ledger(path, "other").find("fold 0", "recipe") is None
+
+
+def test_hard_labels_are_taught_where_the_recipe_wants_them():
+    both = figures(label=["AMF", "NMF"], vote_1=["AMF", "NMF"], vote_2=["NMF", "NMF"], vote_3=["AMF", "AMF"])
+    assert Targets.of(both, soft_labels=False).heads["amf"][:, 0].tolist() == [1.0, 0.0]
+    assert Targets.of(both).heads["amf"][:, 0].tolist() == pytest.approx([2 / 3, 1 / 3])

@@ -24,7 +24,7 @@ from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle
 from atypica.training.fit import fit
 from atypica.training.ledger import Ledger
-from atypica.training.module import FigureModule
+from atypica.training.module import FigureModule, mixup
 from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.run import Run
 from atypica.training.sampling import BalancedBatches
@@ -110,6 +110,37 @@ def test_no_test_figure_is_trained_on(finished, figures):
     run = Run.open(finished, recipe(), figures)
     assert set(run.figures.table["split"]) == {"train"}
     assert not set(run.figures.cases) & set(run.tested.cases)
+
+
+def test_folds_can_be_the_values_of_a_column(figures, tmp_path):
+    run = Run.open(tmp_path / "run", recipe("split.by=scanner"), figures)
+    scanners = run.figures.table["scanner"].to_numpy()
+    assert run.fold_count == len(set(scanners))
+    assert all(len(set(scanners[run.folds == fold])) == 1 for fold in range(run.fold_count))
+
+
+def test_mixup_blends_crops_and_targets_alike_and_keeps_what_is_unknown():
+    crops = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    targets = {"amf": torch.arange(4.0).view(4, 1), "votes": torch.tensor([[0.0], [float("nan")], [1.0], [1.0]])}
+    mixed, blended = mixup(crops, targets, 1.0, seed=2)
+    torch.testing.assert_close(mixed[:, 0, 0, :1], blended["amf"])
+    assert not torch.equal(blended["amf"], targets["amf"])
+    assert blended["votes"][1].isnan()
+
+
+def test_the_teachers_see_a_crop_turned_otherwise_and_their_mean_is_taught(figures, tmp_path):
+    run = Run.open(tmp_path / "run", recipe(), figures)
+    store, teachers = run.load_crops(), [run.new_network(seed).eval() for seed in (1, 2)]
+    module = FigureModule(
+        run.new_network(3), store, run.targets, run.recipe, lr=1e-3, epochs=1, seed=0, teachers=teachers
+    )
+    crops = store.plain(np.arange(3))
+    taught = module._teach(crops)["amf"]
+    with torch.no_grad():
+        expected = (
+            teachers[0](crops)["amf"].sigmoid() + teachers[1](torch.rot90(crops, 1, (2, 3)))["amf"].sigmoid()
+        ) / 2
+    torch.testing.assert_close(taught, expected)
 
 
 def test_figures_without_a_split_need_to_be_told(figures, tmp_path):

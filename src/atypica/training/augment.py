@@ -39,6 +39,10 @@ class Augmentation:
         seen = self._pose(crops.float() / 255, generator)
         if settings.stain or settings.stain_offset:
             seen = jitter_stain(seen, settings.stain, settings.stain_offset, generator)
+        if settings.stain_mix:
+            seen = mix_stain(seen, settings.stain_mix, generator)
+        if settings.fourier_mix:
+            seen = mix_fourier(seen, settings.fourier_mix, generator)
         if settings.brightness or settings.contrast:
             seen = jitter_light(seen, settings.brightness, settings.contrast, generator)
         if settings.blur_um and settings.blur_probability:
@@ -64,12 +68,32 @@ class Augmentation:
 
 def jitter_stain(crops: Tensor, scale: float, offset: float, generator: Generator) -> Tensor:
     """Multiply and shift each stain's optical density, one draw a crop (Tellez et al., 2018)."""
-    density = -torch.log10(crops.clamp_min(_DARKEST))
-    stains = torch.einsum("nchw,cs->nshw", density, HED_FROM_RGB.to(crops))
+    stains = _stains(crops)
     factor = 1 + scale * _symmetric((len(crops), 3, 1, 1), generator)
     added = offset * _symmetric((len(crops), 3, 1, 1), generator)
-    stains = stains * factor.to(crops) + added.to(crops)
-    return torch.pow(10.0, -torch.einsum("nshw,sc->nchw", stains, RGB_FROM_HED.to(crops))).clamp(0, 1)
+    return _colors(stains * factor.to(crops) + added.to(crops))
+
+
+def mix_stain(crops: Tensor, probability: float, generator: Generator) -> Tensor:
+    """Move mean and spread of each stain's density towards another crop's, each a random part of the way."""
+    stains = _stains(crops)
+    mean, spread = stains.mean((2, 3), keepdim=True), stains.std((2, 3), keepdim=True).clamp_min(1e-4)
+    other, part = _partners(len(crops), probability, generator)
+    part = part.to(crops)
+    new_mean, new_spread = mean.lerp(mean[other], part), spread.lerp(spread[other], part)
+    return _colors((stains - mean) / spread * new_spread + new_mean)
+
+
+def mix_fourier(crops: Tensor, probability: float, generator: Generator) -> Tensor:
+    """Move the amplitudes of each channel's Fourier transform towards another crop's; phases, so shapes, stay.
+
+    Amplitude mix of Xu et al., "A Fourier-based framework for domain generalization", CVPR 2021.
+    """
+    spectrum = torch.fft.rfft2(crops)
+    amplitude = spectrum.abs()
+    other, part = _partners(len(crops), probability, generator)
+    mixed = torch.polar(amplitude.lerp(amplitude[other], part.to(crops)), spectrum.angle())
+    return torch.fft.irfft2(mixed, s=crops.shape[-2:]).clamp(0, 1)
 
 
 def jitter_light(crops: Tensor, brightness: float, contrast: float, generator: Generator) -> Tensor:
@@ -91,6 +115,21 @@ def blur(crops: Tensor, largest_sigma: float, probability: float, generator: Gen
     flat = F.pad(crops, (radius,) * 4, mode="reflect").view(1, count * 3, size + 2 * radius, size + 2 * radius)
     flat = F.conv2d(flat, kernel.view(-1, 1, 1, 2 * radius + 1), groups=count * 3)
     return F.conv2d(flat, kernel.view(-1, 1, 2 * radius + 1, 1), groups=count * 3).view(crops.shape)
+
+
+def _stains(crops: Tensor) -> Tensor:
+    return torch.einsum("nchw,cs->nshw", -torch.log10(crops.clamp_min(_DARKEST)), HED_FROM_RGB.to(crops))
+
+
+def _colors(stains: Tensor) -> Tensor:
+    return torch.pow(10.0, -torch.einsum("nshw,sc->nchw", stains, RGB_FROM_HED.to(stains))).clamp(0, 1)
+
+
+def _partners(count: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Another crop for each, and how far to go towards it, in 0..1: (n,) and (n, 1, 1, 1)."""
+    other = torch.randperm(count, generator=generator)
+    part = torch.rand(count, generator=generator) * _coin(count, probability, generator)
+    return other, part.view(-1, 1, 1, 1)
 
 
 def _symmetric(shape: tuple[int, ...], generator: Generator) -> Tensor:

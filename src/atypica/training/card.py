@@ -112,7 +112,7 @@ def _training_data(run: Run) -> dict[str, Any]:
         "figures": len(run.figures),
         "amf": int(run.figures.labels.sum()),
         "cases": len(set(run.figures.cases)),
-        "folds": run.recipe.split.folds,
+        "folds": run.fold_count,
         "split_hash": run.split_hash,
         **_terms(run.figures.name),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,24 @@ from atypica.training.sampling import BalancedBatches, derive_seed
 from atypica.training.targets import Targets
 
 PREDICTIONS = "predictions.parquet"
+VIEWS = (1, 8)
 
 
-def cross_validate(run: Run, store: CropStore) -> list[dict[str, Any]]:
-    """Train every fold that is not finished; one dictionary of metrics a fold."""
+def cross_validate(run: Run, store: CropStore, views: Sequence[int] = VIEWS) -> list[dict[str, Any]]:
+    """Train every fold that is not finished; one dictionary of metrics a fold.
+
+    Args:
+        run: what is trained.
+        store: all its crops.
+        views: by how many views the held-out figures are predicted, each count in columns of its own.
+    """
     return [
-        run.once(f"fold {fold}", run.recipe.fold_hash, lambda fold=fold: train_fold(run, store, fold))
-        for fold in range(run.recipe.split.folds)
+        run.once(f"fold {fold}", run.recipe.fold_hash, lambda fold=fold: train_fold(run, store, fold, views))
+        for fold in range(run.fold_count)
     ]
 
 
-def train_fold(run: Run, store: CropStore, fold: int) -> dict[str, Any]:
+def train_fold(run: Run, store: CropStore, fold: int, views: Sequence[int] = VIEWS) -> dict[str, Any]:
     """Train on all other folds, predict this one, and keep both under `folds/<fold>/`."""
     recipe, rows = run.recipe, np.flatnonzero(run.folds != fold)
     seed = derive_seed(recipe.seed, fold)
@@ -50,15 +58,22 @@ def train_fold(run: Run, store: CropStore, fold: int) -> dict[str, Any]:
     batches = BalancedBatches(run.figures.labels[rows], training.batch_size, training.balance, seed)
     network = fit(module, batches, fold_folder(run, fold), training.epochs, f"{recipe.fold_hash}-{run.data_hash}")
     held_out = np.flatnonzero(run.folds == fold)
-    outputs = {views: predict(network, store, held_out, views) for views in (1, 8)}
+    outputs = {count: predict(network, store, held_out, count) for count in views}
     _write_predictions(run, fold, held_out, outputs)
     labels = run.figures.labels[held_out]
     return {
         "figures": len(held_out),
         "amf": int(labels.sum()),
-        "auroc": round(float(roc_auc_score(labels, outputs[1]["amf"][:, 0])), 4),
-        "auroc_8_views": round(float(roc_auc_score(labels, outputs[8]["amf"][:, 0])), 4),
+        **{_auroc_name(count): _auroc(labels, output["amf"][:, 0]) for count, output in outputs.items()},
     }
+
+
+def _auroc_name(views: int) -> str:
+    return "auroc" if views == 1 else f"auroc_{views}_views"
+
+
+def _auroc(labels: NDArray[np.float64], scores: NDArray[np.float32]) -> float | None:
+    return round(float(roc_auc_score(labels, scores)), 4) if 0 < labels.mean() < 1 else None
 
 
 def fold_folder(run: Run, fold: int) -> Path:
@@ -68,12 +83,12 @@ def fold_folder(run: Run, fold: int) -> Path:
 
 def fold_networks(run: Run) -> list[FigureNetwork]:
     """The finished networks of all folds, ready for inference."""
-    return [load_weights(run.new_network(), fold_folder(run, fold)) for fold in range(run.recipe.split.folds)]
+    return [load_weights(run.new_network(), fold_folder(run, fold)) for fold in range(run.fold_count)]
 
 
 def out_of_fold(run: Run) -> pd.DataFrame:
     """What every figure's own fold said of it, in the order of the run's figures."""
-    parts = [pd.read_parquet(fold_folder(run, fold) / PREDICTIONS) for fold in range(run.recipe.split.folds)]
+    parts = [pd.read_parquet(fold_folder(run, fold) / PREDICTIONS) for fold in range(run.fold_count)]
     return pd.concat(parts).set_index("figure_id").loc[run.figures.table["figure_id"]].reset_index()
 
 

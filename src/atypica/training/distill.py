@@ -27,7 +27,7 @@ def student_network(run: Run) -> FigureNetwork:
 def distill(run: Run, store: CropStore) -> dict[str, Any]:
     """Train the student on all training figures: teachers and student see the same augmented views."""
     recipe = run.recipe
-    seed = derive_seed(recipe.seed, recipe.split.folds)
+    seed = derive_seed(recipe.seed, run.fold_count)
     network = run.new_network(seed)
     if recipe.distill.start == "fold":
         load_weights(network, fold_folder(run, 0))
@@ -44,4 +44,4 @@ def distill(run: Run, store: CropStore) -> dict[str, Any]:
     training = recipe.training
     batches = BalancedBatches(run.figures.labels, training.batch_size, training.balance, seed)
     fit(module, batches, student_folder(run), recipe.distill.epochs, f"{recipe.hash}-{run.data_hash}")
-    return {"figures": len(store), "epochs": recipe.distill.epochs, "teachers": recipe.split.folds}
+    return {"figures": len(store), "epochs": recipe.distill.epochs, "teachers": run.fold_count}

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -14,6 +15,7 @@ from atypica.models.network import FigureNetwork
 from atypica.training.augment import Augmentation
 from atypica.training.crops import CropStore
 from atypica.training.losses import multi_head_loss, probabilities
+from atypica.training.predict import turned
 from atypica.training.recipe import Recipe
 from atypica.training.sampling import derive_seed
 from atypica.training.targets import Targets, blend
@@ -74,8 +76,10 @@ class FigureModule(L.LightningModule):
         torch.manual_seed(seed)
         generator = Generator().manual_seed(seed)
         crops = self._augment(self._store.pixels[rows].to(self.device), generator)
-        crops = crops.contiguous(memory_format=torch.channels_last)
         targets = {name: values.to(self.device) for name, values in self._targets.at(rows).items()}
+        if self.recipe.training.mixup:
+            crops, targets = mixup(crops, targets, self.recipe.training.mixup, seed)
+        crops = crops.contiguous(memory_format=torch.channels_last)
         if self._teachers:
             targets = blend(targets, self._teach(crops), self.recipe.distill.teacher)
         loss = multi_head_loss(self.network(crops), targets, self._weights)
@@ -84,7 +88,8 @@ class FigureModule(L.LightningModule):
 
     @torch.no_grad()
     def _teach(self, crops: Tensor) -> dict[str, Tensor]:
-        answers = [probabilities(teacher(crops)) for teacher in self._teachers]
+        """The teachers' mean; each sees the crops turned otherwise, so it is a mean over views as well."""
+        answers = [probabilities(teacher(turned(crops, view % 8))) for view, teacher in enumerate(self._teachers)]
         return {name: torch.stack([answer[name] for answer in answers]).mean(0) for name in answers[0]}
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -113,6 +118,15 @@ class FigureModule(L.LightningModule):
         warm = min(total - 1, int(settings.warmup_epochs * total / self._epochs))
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, warm, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def mixup(crops: Tensor, targets: dict[str, Tensor], alpha: float, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Blend every crop and its targets with another's (Zhang et al., ICLR 2018); unknown if either is unknown."""
+    random = np.random.default_rng(seed)
+    other = torch.from_numpy(random.permutation(len(crops)))
+    part = torch.from_numpy(random.beta(alpha, alpha, len(crops))).float().to(crops)
+    mixed = {name: values.lerp(values[other], part.view(-1, 1)) for name, values in targets.items()}
+    return crops.lerp(crops[other], part.view(-1, 1, 1, 1)), mixed
 
 
 def lr_factor(step: int, warm: int, total: int) -> float:

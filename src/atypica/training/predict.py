@@ -33,12 +33,16 @@ def predict(network: FigureNetwork, store: CropStore, rows: NDArray[np.int64], v
     return {name: torch.cat([piece[name] for piece in pieces]).cpu().numpy() for name in pieces[0]}
 
 
+def turned(crops: Tensor, view: int) -> Tensor:
+    """One of the eight views of a batch (n, c, s, s): turned by `view` quarters, from the fifth on mirrored before."""
+    return torch.rot90(crops.flip(3) if view >= 4 else crops, view % 4, (2, 3))
+
+
 def _answer(network: FigureNetwork, crops: Tensor, views: int) -> dict[str, Tensor]:
     first: Tensor | None = None
     total: dict[str, Tensor] = {}
     for view in range(views):
-        turned = torch.rot90(crops.flip(3) if view >= 4 else crops, view % 4, (2, 3))
-        embedding = network.features(turned).mean(dim=(2, 3))
+        embedding = network.features(turned(crops, view)).mean(dim=(2, 3))
         first = embedding if first is None else first
         for name, logits in network.logits(embedding).items():
             total[name] = total[name] + logits if name in total else logits

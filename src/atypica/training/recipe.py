@@ -24,6 +24,8 @@ class SplitSettings(Settings):
     test_on: str = "test"
     """Value of the `split` column to report on, once the bundle is made."""
     folds: int = Field(default=5, ge=2)
+    by: str = ""
+    """A column (dataset, scanner) whose values are the folds, each held out in turn; empty for folds of cases."""
 
 
 class ModelSettings(Settings):
@@ -54,6 +56,10 @@ class AugmentSettings(Settings):
     blur_probability: float = Field(default=0.0, ge=0, le=1)
     noise: float = Field(default=0.0, ge=0)
     """Largest standard deviation of Gaussian noise, for RGB in 0..1."""
+    stain_mix: float = Field(default=0.0, ge=0, le=1)
+    """Share of the crops whose stains take on mean and spread of another crop's (part of the way)."""
+    fourier_mix: float = Field(default=0.0, ge=0, le=1)
+    """Share of the crops whose Fourier amplitudes take on another crop's (part of the way; FACT, CVPR 2021)."""
 
 
 class HeadSettings(Settings):
@@ -83,6 +89,10 @@ class TrainingSettings(Settings):
     """1 draws AMF and NMF equally often, 0 as they come."""
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Decay a step of the averaged weights that are kept; 0 keeps the last weights."""
+    soft_labels: bool = True
+    """Teach the share of the votes for AMF; otherwise the label."""
+    mixup: float = Field(default=0.0, ge=0)
+    """Alpha of mixup (Zhang et al., ICLR 2018); 0 mixes nothing."""
     precision: str = "32-true"
     """Lightning's name of a precision."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from atypica.core.errors import TrainingError
 from atypica.inference.bundle import Bundle, write_bundle
 from atypica.inference.model import Model
+from atypica.inference.trained_on import hash_figures
 from atypica.training.card import make_card
 from atypica.training.crops import CropStore
 from atypica.training.distill import student_network
@@ -38,10 +39,12 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
     if differences["amf"] > LARGEST_DIFFERENCE:
         raise TrainingError(f"the exported graph differs from the network: {differences}", "report this as a fault")
     card = make_card(run, quantiles(held_out_distances(embeddings, run.folds)))
-    bundle = write_bundle(run.folder / "bundle", graph, card)
+    trained_on = hash_figures(run.figures)
+    bundle = write_bundle(run.folder / "bundle", graph, card, trained_on)
     tested = _test(bundle, run)
     if tested:
-        write_bundle(bundle.path, graph, card.model_copy(update={"metrics": {**card.metrics, **tested}}))
+        card = card.model_copy(update={"metrics": {**card.metrics, **tested}})
+        write_bundle(bundle.path, graph, card, trained_on)
     return {**tested, "largest_difference": {name: round(value, 5) for name, value in differences.items()}}
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from atypica.core.errors import SettingsError, SourceError
 from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
-from atypica.data.splits import kfold, split_hash
+from atypica.data.splits import kfold, leave_one_out, split_hash
 from atypica.models.network import FigureNetwork, build_network
 from atypica.training.crops import CropStore
 from atypica.training.ledger import Ledger
@@ -60,8 +60,9 @@ class Run:
         figures, tested = training_figures(source, recipe), test_figures(source, recipe)
         if tested is not None:
             _check_apart(figures, tested)
-        folds = np.asarray(kfold(figures, recipe.split.folds, recipe.seed))
-        split, targets = split_hash(figures.table["figure_id"].tolist(), folds), Targets.of(figures)
+        folds = assign_folds(figures, recipe)
+        split = split_hash(figures.table["figure_id"].tolist(), folds)
+        targets = Targets.of(figures, recipe.training.soft_labels)
         _claim(folder, recipe)
         data = _data_hash(split, targets)
         ledger = Ledger(folder / "ledger.jsonl", data)
@@ -76,6 +77,11 @@ class Run:
         torch.manual_seed(seed)
         model = self.recipe.model
         return build_network(model.backbone, model.weights, self.head_sizes, model.dropout, model.drop_path)
+
+    @property
+    def fold_count(self) -> int:
+        """How many folds there are."""
+        return int(self.folds.max()) + 1
 
     @property
     def head_sizes(self) -> dict[str, int]:
@@ -100,6 +106,14 @@ class Run:
         metrics = work()
         self.ledger.add(step, recipe, seed=self.recipe.seed, seconds=time.monotonic() - started, metrics=metrics)
         return metrics
+
+
+def assign_folds(figures: Figures, recipe: Recipe) -> NDArray[np.int64]:
+    """The fold of each figure: of whole cases, or of the values of the column that the recipe names."""
+    split = recipe.split
+    if split.by:
+        return np.unique(leave_one_out(figures, split.by), return_inverse=True)[1].astype(np.int64)
+    return np.asarray(kfold(figures, split.folds, recipe.seed))
 
 
 def training_figures(source: Figures, recipe: Recipe) -> Figures:

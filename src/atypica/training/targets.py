@@ -29,8 +29,12 @@ class Targets:
     heads: dict[str, Tensor]
 
     @classmethod
-    def of(cls, figures: Figures) -> Targets:
+    def of(cls, figures: Figures, soft_labels: bool = True) -> Targets:
         """Read the targets out of a figure table.
+
+        Args:
+            figures: labeled.
+            soft_labels: teach the share of the votes for AMF where there are votes, and not the label.
 
         Raises:
             SourceError: a figure without a label.
@@ -39,7 +43,7 @@ class Targets:
         if np.isnan(labels).any():
             raise SourceError(f"{figures.name} has figures without a label", "fill the column 'label' (AMF or NMF)")
         votes = figures.votes
-        soft = soft_label(votes) if votes.shape[1] else np.full(len(figures), np.nan)
+        soft = soft_label(votes) if soft_labels and votes.shape[1] else np.full(len(figures), np.nan)
         hard = disagreement(votes) if votes.shape[1] else np.full(len(figures), np.nan)
         heads = {
             "amf": np.where(np.isnan(soft), labels, soft)[:, None],

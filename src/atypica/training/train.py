@@ -28,7 +28,7 @@ def train(recipe: Recipe, source: Figures, folder: Path, say: Callable[[str], No
         TrainingError: the loss is not a number, or the exported graph is wrong.
     """
     run = Run.open(folder, recipe, source)
-    say(f"{len(run.figures)} figures of {run.figures.name}, {recipe.split.folds} folds, recipe {recipe.hash}")
+    say(f"{len(run.figures)} figures of {run.figures.name}, {run.fold_count} folds, recipe {recipe.hash}")
     store = run.load_crops()
     for fold, metrics in enumerate(cross_validate(run, store)):
         say(f"fold {fold}: {metrics}")

@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from atypica.core.errors import FigureError
-from atypica.data.readers import read_crop
+from atypica.data.readers import read_crop, rgb_of_image
 from atypica.data.stack import Stack
 
 
@@ -213,6 +213,29 @@ def test_limit_can_be_raised_above_that_of_pillow(tmp_path, rgb, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert read_crop(path, max_pixels=480).shape == rgb.shape
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_sixteen_bits_in_memory_are_scaled_as_in_files(tmp_path, mode):
+    deep = np.array([[0, 256, 257 * 100, 65_535]], np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", deep)
+    image = Image.fromarray(deep.astype(np.int32) if mode == "I" else deep.astype(">u2" if mode[-1] == "B" else "u2"))
+    assert image.mode == mode
+    found = rgb_of_image(image, "a")
+    np.testing.assert_array_equal(found, read_crop(tmp_path / "a.tif"))
+    assert found[0, :, 1].tolist() == [0, 1, 100, 255]
+
+
+@pytest.mark.parametrize("pixels", [[0, 255], [-1, 65_535], [0, 65_536]])
+def test_whole_numbers_that_may_be_anything_are_refused(pixels):
+    with pytest.raises(FigureError, match=f"from {pixels[0]} to {pixels[1]}") as raised:
+        rgb_of_image(Image.fromarray(np.array([pixels], np.int32)), "a")
+    assert "'I;16'" in raised.value.fix
+
+
+def test_floating_point_image_in_memory_is_refused():
+    with pytest.raises(FigureError, match="type float32"):
+        rgb_of_image(Image.new("F", (4, 4), 0.5), "a")
 
 
 def test_floating_point_image_is_refused(tmp_path):

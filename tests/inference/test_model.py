@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,7 +109,7 @@ def test_explains_the_figures_asked_for(model, arrays):
     assert result.explain([])[0].shape[0] == 0
 
 
-@pytest.mark.parametrize("source", [[], 7, {"image": "a.png"}, [np.zeros((8, 8, 3), np.uint8), "a.png"]])
+@pytest.mark.parametrize("source", [[], 7, {"image": "a.png"}, [None, 7]])
 def test_what_is_no_source(model, source):
     with pytest.raises(SourceError):
         model.classify(source)
@@ -116,6 +118,30 @@ def test_what_is_no_source(model, source):
 def test_arrays_of_fractions_are_refused(model):
     with pytest.raises(FigureError, match="float64"):
         model.classify(np.zeros((96, 96, 3)))
+    with pytest.raises(FigureError, match="float64"):
+        model.classify(np.zeros((2, 96, 96, 3)))
+
+
+def test_a_bad_image_in_a_list_fills_its_row_and_loses_no_other(model, arrays):
+    buffer = io.BytesIO()
+    Image.fromarray(arrays[0]).save(buffer, format="PNG")
+    cut = Image.open(io.BytesIO(buffer.getvalue()[:-40]))
+    bomb = Image.new("1", (9000, 9000))
+    bad = {1: cut, 2: arrays[0] / 255, 4: np.zeros((3, 8, 8, 3), np.uint8), 5: "a.png", 6: None, 7: bomb}
+    source = [bad.get(row, arrays[0]) for row in range(9)]
+    table = model.classify(source).predictions
+    assert table["p_amf"].isna().tolist() == [row in bad for row in range(9)]
+    assert table.loc[[0, 3, 8], "p_amf"].nunique() == 1
+    said = {1: "image 2 cannot be read", 2: "float64", 4: "3x8x8x3", 5: "a str, not", 6: "a NoneType", 7: "9000x9000"}
+    for row, words in said.items():
+        assert words in table["error"][row]
+
+
+def test_one_damaged_image_alone_raises(model, arrays):
+    buffer = io.BytesIO()
+    Image.fromarray(arrays[0]).save(buffer, format="PNG")
+    with pytest.raises(FigureError, match="image 1 cannot be read"):
+        model.classify(Image.open(io.BytesIO(buffer.getvalue()[:-40])))
 
 
 def test_missing_bundle(tmp_path):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -19,6 +20,7 @@ from atypica.data.stack import Stack, check_size, unreadable
 MAX_PIXELS = 64_000_000
 """The largest image that is decoded unless the person allows more (a decompression bomb is refused unread)."""
 HEADER = 32
+BYTE, WORD = 255, 65_535
 PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 OTHER_FORMATS = ("JPEG", "BMP", "WEBP", "JPEG2000", "GIF")
@@ -98,7 +100,7 @@ def _read_other(path: Path, max_pixels: int) -> NDArray[np.uint8]:
         except Image.UnidentifiedImageError:
             raise FigureError(f"{path.name} is not an image", "remove it, or save it as PNG") from None
         check_size(path.name, *image.size, max_pixels)
-        return rgb_of_image(image)
+        return rgb_of_image(image, path.name)
 
 
 @contextmanager
@@ -112,11 +114,44 @@ def _no_limit_of_pillow() -> Generator[None]:
             Image.MAX_IMAGE_PIXELS = usual
 
 
-def rgb_of_image(image: Image.Image) -> NDArray[np.uint8]:
-    """A Pillow image of any mode as (height, width, 3) RGB bytes."""
-    if image.mode.startswith("I;16"):
-        return to_rgb(np.asarray(image).astype(np.uint16), "the image")
+def rgb_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    """A Pillow image of any mode as (height, width, 3) RGB bytes.
+
+    Grey of more than 8 bits (`I;16`, and `I` where it holds 16 bits) is scaled as 16 bits are in `to_rgb`.
+
+    Args:
+        image: may be opened and not loaded yet.
+        name: what to call it in messages.
+
+    Raises:
+        FigureError: it cannot be decoded, or its mode does not say what is black and what is white.
+    """
+    try:
+        image.load()
+        return _rgb_of_loaded(image, name)
+    except FigureError:
+        raise
+    except Exception as error:  # decoders fail in many ways
+        raise unreadable(name, error) from error
+
+
+def _rgb_of_loaded(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):
+        return to_rgb(_sixteen_bits(np.asarray(image), name), name)
+    if image.mode == "F":
+        return to_rgb(np.asarray(image), name)
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, (WHITE,) * 4)
         image = Image.alpha_composite(white, image.convert("RGBA"))
     return np.asarray(image.convert("RGB"))
+
+
+def _sixteen_bits(pixels: NDArray[Any], name: str) -> NDArray[np.uint16]:
+    """Whole numbers of up to 32 bits as 16 bits, where they can be nothing else."""
+    low, high = int(pixels.min()), int(pixels.max())
+    if pixels.itemsize > 2 and not (low >= 0 and BYTE < high <= WORD):
+        raise FigureError(
+            f"{name} holds whole numbers from {low} to {high}, which may be of 8, 16 or 32 bits",
+            "convert it to Pillow's mode 'L' (8 bits) or 'I;16' (16 bits) first",
+        )
+    return pixels.astype(np.uint16)

@@ -123,15 +123,18 @@ class ArrayCrops:
     """Crops that are in memory already.
 
     Args:
-        crops: (height, width, 3) RGB bytes each, of any sizes.
+        crops: (height, width, 3) RGB bytes each, of any sizes; for one that could not be read, why.
     """
 
-    def __init__(self, crops: Sequence[NDArray[np.uint8]]) -> None:
+    def __init__(self, crops: Sequence[NDArray[np.uint8] | FigureError]) -> None:
         self._crops = crops
 
     def read(self, row: int) -> Crop:
         """See `CropSource.read`."""
-        return Crop(self._crops[row], None)
+        crop = self._crops[row]
+        if isinstance(crop, FigureError):
+            raise crop
+        return Crop(crop, None)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from atypica.core.errors import SourceError
+from atypica.core.errors import FigureError, SourceError
 from atypica.data import sources
 from atypica.data.figures import Figures, figures_from
 from atypica.data.pixels import to_rgb
 from atypica.data.readers import MAX_PIXELS, rgb_of_image
+from atypica.data.stack import check_size
 from atypica.inference.crops import ArrayCrops, CropSource, FileCrops
 
 Pixels = NDArray[Any] | Image.Image
@@ -29,7 +30,7 @@ def take(source: Source, max_pixels: int = MAX_PIXELS) -> tuple[Figures, CropSou
 
     Raises:
         SourceError: there is nothing in it, or it is of no known kind.
-        FigureError: an array or image in memory is none.
+        FigureError: an image or array that is the whole source cannot be read; in a list, that is its row's error.
     """
     if isinstance(source, (str, Path)):
         source = sources.open_source(source)
@@ -39,7 +40,7 @@ def take(source: Source, max_pixels: int = MAX_PIXELS) -> tuple[Figures, CropSou
         source = figures_from(pd.DataFrame({"image": [str(item) for item in source]}), Path(), "the list of paths")
     if isinstance(source, Figures):
         return source, FileCrops(source, max_pixels)
-    return _from_memory(_images(source))
+    return _from_memory(_images(source), max_pixels, tolerant=isinstance(source, Sequence))
 
 
 def _images(source: Any) -> list[Pixels]:
@@ -53,15 +54,29 @@ def _images(source: Any) -> list[Pixels]:
     raise SourceError(f"a {type(source).__name__} is no source of figures", "give a path, a table, or images")
 
 
-def _from_memory(images: list[Pixels]) -> tuple[Figures, CropSource]:
+def _from_memory(images: list[Any], max_pixels: int, *, tolerant: bool) -> tuple[Figures, CropSource]:
+    if images and not any(isinstance(image, (np.ndarray, Image.Image)) for image in images):
+        raise SourceError(f"a list of {type(images[0]).__name__} is no source of figures", "give paths, or images")
     names = [f"image {number}" for number in range(1, len(images) + 1)]
     figures = figures_from(pd.DataFrame({"image": names}), Path(), "images in memory")
-    return figures, ArrayCrops([_rgb(image, name) for image, name in zip(images, names, strict=True)])
+    crops = [_crop(image, name, max_pixels) for image, name in zip(images, names, strict=True)]
+    bad = next((crop for crop in crops if isinstance(crop, FigureError)), None)
+    if bad and not tolerant:
+        raise bad
+    return figures, ArrayCrops(crops)
 
 
-def _rgb(image: Any, name: str) -> NDArray[np.uint8]:
+def _crop(image: Any, name: str, max_pixels: int) -> NDArray[np.uint8] | FigureError:
+    try:
+        return _rgb(image, name, max_pixels)
+    except FigureError as error:
+        return error
+
+
+def _rgb(image: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
     if isinstance(image, Image.Image):
-        return rgb_of_image(image)
+        check_size(name, *image.size, max_pixels)
+        return rgb_of_image(image, name)
     if isinstance(image, np.ndarray):
         return to_rgb(image, name)
-    raise SourceError(f"{name} is a {type(image).__name__}, not an image", "give all paths, or all images")
+    raise FigureError(f"{name} is a {type(image).__name__}, not an image", "give all paths, or all images")

@@ -52,3 +52,49 @@ def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_p
         write_folder(target, "new")
     assert (target / "file").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def kill_at_the_exchange(target: Path, monkeypatch: pytest.MonkeyPatch, *, before: bool) -> None:
+    """Replace a folder, and end before or after the new one takes the name that the old one has left."""
+    rename, rmtree = Path.rename, shutil.rmtree
+
+    def dying(path: Path, other: Path) -> Path:
+        if other != target:
+            return rename(path, other)
+        if not before:
+            rename(path, other)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", dying)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            write_folder(target, "new")
+    for left in target.parent.glob(".set.????????"):
+        rmtree(left)
+
+
+def test_after_a_kill_before_the_new_folder_has_its_place_the_old_one_comes_back(tmp_path, monkeypatch):
+    target = tmp_path / "set"
+    write_folder(target, "old")
+    kill_at_the_exchange(target, monkeypatch, before=True)
+    assert [path.name for path in tmp_path.iterdir()] == [".set.old"]
+    with pytest.raises(ValueError, match="no"), atomic_path(target):
+        raise ValueError("no")
+    assert (target / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_after_a_kill_once_the_new_folder_has_its_place_the_old_one_goes(tmp_path, monkeypatch):
+    target = tmp_path / "set"
+    write_folder(target, "old")
+    kill_at_the_exchange(target, monkeypatch, before=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".set.old", "set"]
+    with pytest.raises(ValueError, match="no"), atomic_path(target):
+        raise ValueError("no")
+    assert (target / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

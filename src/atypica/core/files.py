@@ -32,7 +32,8 @@ _NO_ROOM = {
 def atomic_path(target: Path) -> Generator[Path]:
     """Yield a temporary path beside `target`; on success it becomes `target`, on any error it is removed.
 
-    Works for a file or a folder that the caller creates under the yielded path. A folder replaces the old one.
+    Works for a file or a folder that the caller creates under the yielded path. A folder replaces the old one. What
+    a kill left of the exchange of two folders is put right first.
 
     Raises:
         OutputError: the disk is full, or the place is not writable.
@@ -41,6 +42,7 @@ def atomic_path(target: Path) -> Generator[Path]:
     temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _recover(target)
         yield temporary
         _replace(temporary, target)
     except OSError as error:
@@ -64,7 +66,7 @@ def _replace(temporary: Path, target: Path) -> None:
 
 def _replace_folder(temporary: Path, target: Path) -> None:
     """A folder cannot be replaced in one step; the old one is kept, hidden, until the new one has its place."""
-    old = target.with_name(f".{target.name}.old")
+    old = _aside(target)
     moved = target.is_dir()
     if moved:
         _remove(old)
@@ -76,6 +78,22 @@ def _replace_folder(temporary: Path, target: Path) -> None:
             old.rename(target)
         raise
     _remove(old)
+
+
+def _aside(target: Path) -> Path:
+    """Where an old folder stays until the new one has its place."""
+    return target.with_name(f".{target.name}.old")
+
+
+def _recover(target: Path) -> None:
+    """After a kill amid an exchange: the old folder goes back where there is no new one, else away."""
+    old = _aside(target)
+    if not old.is_dir():
+        return
+    if target.exists():
+        _remove(old)
+    else:
+        old.rename(target)
 
 
 def _remove(path: Path) -> None:

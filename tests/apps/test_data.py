@@ -138,6 +138,7 @@ def test_every_kind_of_split(data, table, tmp_path, by, values):
         (["describe", "nowhere"], "no dataset or path 'nowhere'"),
         (["split", "TABLE", "--by", "hospital"], "no column 'hospital'"),
         (["split", "TABLE", "--by", "70:x"], "no shares"),
+        (["split", "TABLE", "--out", "split.xlsx"], "split.xlsx is no name of a table"),
         (["split", "TABLE", "--folds", "9"], "9 folds of 6 cases"),
         (["split", "TABLE", "--by", "official"], "no official split"),
     ],

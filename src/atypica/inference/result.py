@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from atypica.core.errors import ExitCode, SettingsError
-from atypica.core.files import atomic_path
+from atypica.core.tables import write_table
 from atypica.data.figures import Figures
 from atypica.inference.card import Card
 from atypica.inference.cases import summarize_cases
@@ -108,15 +107,3 @@ class Result:
         tables = {"predictions": self.predictions, "cases": self.cases()}
         first, second = (write_table(table, Path(out_dir) / f"{n}.{table_format}") for n, table in tables.items())
         return first, second
-
-
-def write_table(table: pd.DataFrame, path: Path) -> Path:
-    """Write a table as CSV or Parquet, by the suffix, whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    write = table.to_parquet if path.suffix == ".parquet" else table.to_csv
-    with atomic_path(path) as temporary:
-        partial(write, index=False)(temporary)
-    return path

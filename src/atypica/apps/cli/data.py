@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 from cyclopts import App, Parameter
 
 from atypica.apps.cli import data_screen
 from atypica.apps.cli.screen import say, show_source
 from atypica.core.errors import ExitCode, SettingsError, SourceError
-from atypica.core.files import write_text
+from atypica.core.tables import check_table_name, write_table
 from atypica.data.audit import audit as run_audit
 from atypica.data.audit.duplicates import TOLERANCE_PX
 from atypica.data.describe import describe as run_describe
@@ -152,13 +151,15 @@ def split(
     out
         The table to write (CSV or Parquet); only shown if not given.
     """
+    if out:
+        check_table_name(out)
     figures = open_source(source)
     show_source(figures)
     strata: Strata = "label" if stratify == "label" else "label x hardness"
     table = split_table(figures, _parts(figures, by, folds, seed, strata))
     data_screen.show_split(figures, table)
     if out:
-        _write_split(table, out)
+        write_table(table, out)
         say(f"wrote {out}")
 
 
@@ -193,16 +194,6 @@ def _with_split(opened: list[Figures], path: Path) -> Figures:
     if known.isna().any():
         raise SourceError(f"{path} lacks {int(known.isna().sum())} figures of {figures.name}", "split it again")
     return Figures(figures.table.assign(split=known), figures.root, figures.name, figures.notes)
-
-
-def _write_split(table: pd.DataFrame, out: Path) -> None:
-    if out.suffix.lower() in {".parquet", ".pq"}:
-        from atypica.core.files import atomic_path
-
-        with atomic_path(out) as temporary:
-            table.to_parquet(temporary)
-    else:
-        write_text(out, table.to_csv(index=False))
 
 
 def _write_json(value: Any) -> None:

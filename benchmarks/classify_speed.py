@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 from PIL import Image
 
 import atypica
 from atypica.data.figures import figures_from
 from atypica.data.readers import read_crop
-from atypica.inference.bundle import read_bundle
-from atypica.inference.classifier import OnnxClassifier
+from atypica.inference.bundle import Bundle, read_bundle
+from atypica.inference.classifier import INPUT, OnnxClassifier
 from atypica.inference.model import Model
 from atypica.inference.pipeline import BATCH, default_threads, in_order
 from atypica.inference.predictions import needed
@@ -81,11 +82,11 @@ def bare_session(classifier: OnnxClassifier, ready: np.ndarray, threads: int) ->
         pass
 
 
-def whole_session(classifier: OnnxClassifier, ready: np.ndarray) -> None:
+def whole_session(session: onnxruntime.InferenceSession, model: Model, ready: np.ndarray) -> None:
     """The session over crops in memory, all threads inside one call: the usual way."""
-    names = needed(classifier.card)
+    names = list(needed(model.card))
     for start in range(0, len(ready), 64):
-        classifier.forward(ready[start : start + 64], names)
+        session.run(names, {INPUT: ready[start : start + 64]})
 
 
 def ready_crops(model: Model, paths: list[Path]) -> np.ndarray:
@@ -166,7 +167,7 @@ def memory_of_this_process(model: Model, paths: list[Path], times: int) -> None:
 
 def compare(model: Model, bundle: Path | None, paths: list[Path], size: int, threads: int, loops: bool) -> None:
     read = read_bundle(bundle) if bundle else read_bundle()
-    wide, lean = OnnxClassifier(read, threads), OnnxClassifier(read)
+    wide, lean = wide_session(read, threads), OnnxClassifier(read)
     ours(model, paths[:64], threads)
     costs: dict[str, Cost] = {}
     of_bound: list[float] = []
@@ -181,12 +182,20 @@ def compare(model: Model, bundle: Path | None, paths: list[Path], size: int, thr
     report(costs, of_bound, threads)
 
 
-def onnx_jobs(model: Model, wide: OnnxClassifier, lean: OnnxClassifier, paths: list[Path], threads: int) -> list[Job]:
+def wide_session(bundle: Bundle, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
+
+
+def onnx_jobs(
+    model: Model, wide: onnxruntime.InferenceSession, lean: OnnxClassifier, paths: list[Path], threads: int
+) -> list[Job]:
     ready = ready_crops(model, paths)
     return [
         (DECODE, len(paths), lambda: decode(paths)),
         (SESSION, len(paths), lambda: bare_session(lean, ready, threads)),
-        ("bare session, all cores a call", len(paths), lambda: whole_session(wide, ready)),
+        ("bare session, all cores a call", len(paths), lambda: whole_session(wide, model, ready)),
         (OURS, len(paths), lambda: ours(model, paths, threads)),
     ]
 

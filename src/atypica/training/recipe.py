@@ -164,6 +164,22 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     return Recipe.parse(values, f"recipe {name}")
 
 
+def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
+    """Dotted key to both values, for every setting in which two recipes differ."""
+    one, other = _flat(first.model_dump(mode="json")), _flat(second.model_dump(mode="json"))
+    keys = [*one, *(key for key in other if key not in one)]
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= (
+            _flat(cast(dict[str, Any], value), f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
+
+
 def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
     if name in below:
         raise SettingsError(f"recipe {name} extends itself ({' -> '.join([*below, name])})", "mend 'extends'")

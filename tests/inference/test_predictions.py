@@ -32,7 +32,8 @@ def outputs(amf, subtype=None, disagreement=0.0, distance=1.0) -> dict[str, np.n
 
 
 def table(card: Card | None = None, threshold: float = 0.5, errors=(None,) * 4, **given_outputs) -> pd.DataFrame:
-    return tabulate(FIGURES, outputs(**given_outputs), errors, card or tiny_card(), threshold)
+    trained = [None if error else False for error in errors]
+    return tabulate(FIGURES, outputs(**given_outputs), errors, card or tiny_card(), threshold, trained)
 
 
 @settings(deadline=None, max_examples=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,13 @@ def to_rgb(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if eight.shape[2] in {2, 4}:
         eight = _on_white(eight[..., :-1], eight[..., -1:])
     return np.repeat(eight, 3, axis=2) if eight.shape[2] == 1 else eight
+
+
+def pixel_digest(pixels: NDArray[np.uint8]) -> str:
+    """The SHA-256, in hexadecimal, of an image's shape as the text `(height, width, 3)`, then its bytes by rows."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 def _to_bytes(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:

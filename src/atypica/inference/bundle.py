@@ -1,9 +1,10 @@
-"""The model bundle: `model.onnx` and `card.json`, in a folder or one zip file."""
+"""The model bundle: `model.onnx`, `card.json` and, if known, `trained_on.txt`, in a folder or one zip file."""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import atypica
 from atypica.core.errors import BundleError, SettingsError
 from atypica.core.files import atomic_path, sha256_bytes
 from atypica.inference.card import FORMAT_VERSION, Card
+from atypica.inference.trained_on import from_bytes, to_bytes
 
-MODEL, CARD = "model.onnx", "card.json"
+MODEL, CARD, TRAINED_ON = "model.onnx", "card.json", "trained_on.txt"
 DEFAULT_BUNDLE = Path(atypica.__file__).parent / "inference" / "bundles" / "default"
 """The bundle that comes with the package."""
 
@@ -25,11 +27,13 @@ class Bundle:
         path: the folder or zip file it was read from.
         card: what must travel with the weights.
         onnx: the graph, as bytes; its SHA-256 is `card.onnx_sha256`.
+        trained_on: the hashes of the training figures (see `trained_on`); None where the bundle does not say.
     """
 
     path: Path
     card: Card
     onnx: bytes
+    trained_on: frozenset[str] | None = None
 
 
 def read_bundle(path: Path = DEFAULT_BUNDLE) -> Bundle:
@@ -39,17 +43,25 @@ def read_bundle(path: Path = DEFAULT_BUNDLE) -> Bundle:
         path: a folder, or a zip file.
 
     Raises:
-        BundleError: missing, incomplete, of another format version, or the graph is not the one of the card.
+        BundleError: missing, incomplete, of another format version, or the graph or the list of training figures is not
+            the one of the card.
     """
     path = Path(path)
     contents = _contents(path)
     card = _card(contents[CARD], path)
-    if sha256_bytes(contents[MODEL]) != card.onnx_sha256:
+    trained_on = contents.get(TRAINED_ON)
+    _verify(path, MODEL, contents[MODEL], card.onnx_sha256)
+    _verify(path, TRAINED_ON, trained_on, card.trained_on_sha256)
+    return Bundle(path, card, contents[MODEL], None if trained_on is None else from_bytes(trained_on))
+
+
+def _verify(path: Path, name: str, content: bytes | None, wanted: str) -> None:
+    """A file that the card does not know is as suspect as one that is not there."""
+    if ("" if content is None else sha256_bytes(content)) != wanted:
         raise BundleError(
-            f"the bundle {path} is damaged or altered: the hash of {MODEL} is not the one in {CARD}",
+            f"the bundle {path} is damaged or altered: the hash of {name} is not the one in {CARD}",
             "get the bundle again from its source",
         )
-    return Bundle(path, card, contents[MODEL])
 
 
 def _contents(path: Path) -> dict[str, bytes]:
@@ -66,12 +78,14 @@ def _contents(path: Path) -> dict[str, bytes]:
 
 
 def _from_folder(path: Path) -> dict[str, bytes]:
-    return {name: (path / name).read_bytes() for name in (MODEL, CARD)}
+    optional = [TRAINED_ON] if (path / TRAINED_ON).is_file() else []
+    return {name: (path / name).read_bytes() for name in (MODEL, CARD, *optional)}
 
 
 def _from_zip(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in (MODEL, CARD)}
+        optional = [TRAINED_ON] if TRAINED_ON in archive.namelist() else []
+        return {name: archive.read(name) for name in (MODEL, CARD, *optional)}
 
 
 def _card(text: bytes, path: Path) -> Card:
@@ -91,25 +105,33 @@ def _card(text: bytes, path: Path) -> Card:
         raise BundleError(error.message, error.fix) from error
 
 
-def write_bundle(target: Path, onnx: bytes, card: Card) -> Bundle:
+def write_bundle(target: Path, onnx: bytes, card: Card, trained_on: Iterable[str] | None = None) -> Bundle:
     """Write a bundle, whole or not at all, replacing an older one.
 
     Args:
         target: a folder; a zip file if it ends in `.zip`.
         onnx: the graph.
-        card: its `onnx_sha256` is set here.
+        card: its `onnx_sha256` and `trained_on_sha256` are set here.
+        trained_on: the hashes of the training figures (`trained_on.hash_figures`); None where they are not known.
 
     Raises:
         OutputError: it cannot be written.
     """
-    card = card.model_copy(update={"onnx_sha256": sha256_bytes(onnx)})
+    listed = None if trained_on is None else to_bytes(trained_on)
+    hashes = {
+        "onnx_sha256": sha256_bytes(onnx),
+        "trained_on_sha256": "" if listed is None else sha256_bytes(listed),
+    }
+    card = card.model_copy(update=hashes)
     contents = {MODEL: onnx, CARD: (card.model_dump_json(indent=2) + "\n").encode()}
+    if listed is not None:
+        contents[TRAINED_ON] = listed
     with atomic_path(target) as temporary:
         if target.suffix.lower() == ".zip":
             _to_zip(temporary, contents)
         else:
             _to_folder(temporary, contents)
-    return Bundle(target, card, onnx)
+    return Bundle(target, card, onnx, None if listed is None else from_bytes(listed))
 
 
 def _to_folder(path: Path, contents: dict[str, bytes]) -> None:

@@ -85,6 +85,8 @@ class Card(Settings):
     intended_use: str = "Research use only, not a medical device."
     license: str
     onnx_sha256: str
+    trained_on_sha256: str = ""
+    """Of `trained_on.txt`; blank where the bundle does not say which figures trained it."""
     geometry: Geometry
     heads: dict[str, list[str]]
     """Head name (`amf`, `subtype`, `votes`, `disagreement`) to the meaning of each of its logits."""

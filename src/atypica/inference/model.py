@@ -70,8 +70,8 @@ class Model:
         plan = Plan(views, default_threads() if threads is None else threads, batch)
         figures, crops = take(source, max_pixels)
         resolution = Resolution(figures, mpp)
-        columns = run(self.classifier, crops, resolution, len(figures), plan)
-        predictions = tabulate(figures, columns.outputs, columns.errors, self.card, cut)
+        columns = run(self.classifier, crops, resolution, len(figures), plan, trained_on=self._bundle.trained_on)
+        predictions = tabulate(figures, columns.outputs, columns.errors, self.card, cut, columns.in_training)
         notes = (*figures.notes, *resolution_notes(columns.mpp, columns.origins))
         return Result(predictions, figures, self.classifier, notes, views, crops, resolution)
 

@@ -19,6 +19,7 @@ from atypica.inference.crops import CropSource
 from atypica.inference.predictions import needed
 from atypica.inference.preprocess import resample
 from atypica.inference.resolution import Origin, Resolution
+from atypica.inference.trained_on import figure_hash
 from atypica.inference.views import forward_views
 
 BATCH = 8
@@ -51,17 +52,26 @@ class Plan:
 
 
 class Prepared(NamedTuple):
-    """One crop as the network wants it."""
+    """One crop as the network wants it, and the hash of its pixels as they were read if that was asked for."""
 
     crop: NDArray[np.uint8]
     mpp: float
     origin: Origin
+    hash: str | None = None
+
+
+class Known(NamedTuple):
+    """What is kept of a figure beside the outputs: its resolution, and whether it trained the model."""
+
+    mpp: float
+    origin: Origin
+    in_training: bool | None
 
 
 class Typed(NamedTuple):
-    """What became of one chunk: its good rows with their resolution, its failed rows, the outputs of the good ones."""
+    """What became of one chunk: its good rows (without pixels), its failed rows, the outputs of the good ones."""
 
-    good: dict[int, tuple[float, Origin]]
+    good: dict[int, Known]
     errors: dict[int, str]
     outputs: Outputs
 
@@ -75,12 +85,14 @@ class Columns:
         errors: (figures,), None where nothing went wrong.
         mpp: (figures,), NaN where a figure failed.
         origins: where each mpp came from.
+        in_training: (figures,), None where it is not known or the figure failed.
     """
 
     outputs: Outputs
     errors: list[str | None]
     mpp: NDArray[np.float64]
     origins: list[Origin | None]
+    in_training: list[bool | None]
 
     @classmethod
     def empty(cls, count: int) -> Columns:
@@ -90,13 +102,22 @@ class Columns:
             [None] * count,
             np.full(count, np.nan),
             [None] * count,
+            [None] * count,
         )
 
 
 def run(
-    classifier: Classifier, crops: CropSource, resolution: Resolution, count: int, plan: Plan, title: str = "typing"
+    classifier: Classifier,
+    crops: CropSource,
+    resolution: Resolution,
+    count: int,
+    plan: Plan,
+    title: str = "typing",
+    trained_on: frozenset[str] | None = None,
 ) -> Columns:
     """Type `count` figures. A figure that fails keeps its row, with the error.
+
+    With the hashes of the figures that the model was trained on, each figure is looked up among them.
 
     Every worker thread decodes, resamples and types whole chunks by itself: on a CPU that keeps all cores busy
     with one thread a core.
@@ -106,7 +127,7 @@ def run(
     chunks = (range(start, min(start + step, count)) for start in range(0, count, step))
 
     def work(rows: range) -> Typed:
-        return _type(classifier, crops, resolution, rows, plan)
+        return _type(classifier, crops, resolution, rows, plan, trained_on)
 
     with ProgressBar(title, count) as bar:
         for typed in in_order(work, chunks, plan.threads):
@@ -131,15 +152,25 @@ def in_order(work: Callable[[Job], Done], jobs: Iterable[Job], threads: int) -> 
         pool.shutdown(cancel_futures=True)
 
 
-def _type(classifier: Classifier, crops: CropSource, resolution: Resolution, rows: range, plan: Plan) -> Typed:
+def _type(
+    classifier: Classifier,
+    crops: CropSource,
+    resolution: Resolution,
+    rows: range,
+    plan: Plan,
+    trained_on: frozenset[str] | None,
+) -> Typed:
     prepared: dict[int, Prepared] = {}
     errors: dict[int, str] = {}
     for row in rows:
         try:
-            prepared[row] = prepare(classifier, crops, resolution, row)
+            prepared[row] = prepare(classifier, crops, resolution, row, hashed=trained_on is not None)
         except FigureError as error:
             errors[row] = one_line(error)
-    good = {row: (part.mpp, part.origin) for row, part in prepared.items()}
+    good = {
+        row: Known(part.mpp, part.origin, None if trained_on is None else part.hash in trained_on)
+        for row, part in prepared.items()
+    }
     if not good:
         return Typed(good, errors, {})
     stack = np.stack([part.crop for part in prepared.values()])
@@ -153,15 +184,18 @@ def _forward(classifier: Classifier, crops: NDArray[np.uint8], plan: Plan) -> Ou
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
-def prepare(classifier: Classifier, crops: CropSource, resolution: Resolution, row: int) -> Prepared:
-    """Read one figure and bring it to the model's field of view.
+def prepare(
+    classifier: Classifier, crops: CropSource, resolution: Resolution, row: int, *, hashed: bool = False
+) -> Prepared:
+    """Read one figure and bring it to the model's field of view; `hashed`: keep the hash of its pixels too.
 
     Raises:
         FigureError: it cannot be read, or shows too little around the figure.
     """
     pixels, tag = crops.read(row)
     mpp, origin = resolution.of(row, tag)
-    return Prepared(resample(pixels, mpp, classifier.card.geometry), mpp, origin)
+    crop = resample(pixels, mpp, classifier.card.geometry)
+    return Prepared(crop, mpp, origin, figure_hash(pixels) if hashed else None)
 
 
 def one_line(error: FigureError) -> str:
@@ -172,8 +206,8 @@ def one_line(error: FigureError) -> str:
 def _keep(columns: Columns, typed: Typed) -> None:
     for row, error in typed.errors.items():
         columns.errors[row] = error
-    for row, (mpp, origin) in typed.good.items():
-        columns.mpp[row], columns.origins[row] = mpp, origin
+    for row, known in typed.good.items():
+        columns.mpp[row], columns.origins[row], columns.in_training[row] = known
     for name, values in typed.outputs.items():
         if name not in columns.outputs:
             columns.outputs[name] = np.full((len(columns.errors), *values.shape[1:]), np.nan, dtype=np.float32)

@@ -28,6 +28,7 @@ COLUMNS = (
     "uncertainty",
     "ood",
     "abstain",
+    "in_training",
     "error",
     "model",
     "model_sha256",
@@ -42,7 +43,12 @@ def needed(card: Card) -> tuple[str, ...]:
 
 
 def tabulate(
-    figures: Figures, outputs: Outputs, errors: Sequence[str | None], card: Card, threshold: float
+    figures: Figures,
+    outputs: Outputs,
+    errors: Sequence[str | None],
+    card: Card,
+    threshold: float,
+    in_training: Sequence[bool | None] | None = None,
 ) -> pd.DataFrame:
     """The predictions table.
 
@@ -52,6 +58,7 @@ def tabulate(
         errors: what kept each figure from being typed, None where nothing did.
         card: the model's card.
         threshold: p_amf from which a figure is called AMF.
+        in_training: whether each figure trained the model; None where that is not known of any.
 
     Returns:
         One row a figure: its keys, then `COLUMNS`; blank numbers where `error` is filled.
@@ -60,6 +67,7 @@ def tabulate(
     for name, values in _columns(outputs, card, threshold).items():
         table[name] = values
     table["threshold"] = table["threshold"].where(table["p_amf"].notna())
+    table["in_training"] = pd.Series(list(in_training or [None] * len(figures)), dtype="boolean")
     table["error"] = pd.Series(list(errors), dtype=object)
     table["model"] = f"{card.name} {card.version}"
     table["model_sha256"] = card.onnx_sha256
@@ -96,6 +104,13 @@ def _columns(outputs: Outputs, card: Card, threshold: float) -> dict[str, Any]:
 
 def _text(values: NDArray[np.object_] | NDArray[np.str_], known: NDArray[np.bool_]) -> pd.Series:
     return pd.Series([str(v) if k else None for v, k in zip(values, known, strict=True)], dtype=object)
+
+
+def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
+    """A column of yes and no as booleans, however it was read; blank, missing or absent is no. Shape (rows,)."""
+    if column not in table:
+        return np.zeros(len(table), dtype=bool)
+    return np.array([str(value).lower() in {"true", "1", "1.0"} for value in table[column]], dtype=bool)
 
 
 def _flags(values: NDArray[np.bool_], known: NDArray[np.bool_]) -> pd.Series:

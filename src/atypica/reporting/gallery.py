@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from atypica.inference.predictions import flags
+
 LIMIT = 300
 """How many typed figures a gallery shows at most, unless asked for more."""
 AMF_SHARE, CHECK_SHARE = 0.5, 1 / 3
@@ -64,13 +66,6 @@ def _fill(kept: dict[int, None], rows: NDArray[np.int64], until: int) -> None:
         if len(kept) >= until:
             return
         kept[int(row)] = None
-
-
-def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
-    """A column of yes and no as booleans; blank, missing or absent is no."""
-    if column not in table:
-        return np.zeros(len(table), dtype=bool)
-    return np.array([str(value).lower() in {"true", "1", "1.0"} for value in table[column]], dtype=bool)
 
 
 def pictures(crops: NDArray[np.uint8], maps: NDArray[np.float32]) -> tuple[list[Picture], float]:

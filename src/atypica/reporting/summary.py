@@ -9,8 +9,9 @@ import pandas as pd
 
 from atypica.core.vocabulary import Label, Subtype
 from atypica.inference.card import Card
+from atypica.inference.predictions import flags
+from atypica.inference.trained_on import flattery
 from atypica.reporting.case_row import CaseRow
-from atypica.reporting.gallery import flags
 
 FEW = 30
 """With fewer typed figures than this in all, the report warns."""
@@ -29,6 +30,7 @@ class Summary:
     nmf: int
     referred: int
     strange: int
+    in_training: int
     cases: int
     threshold: float
     total: CaseRow
@@ -52,6 +54,7 @@ def summarize(predictions: pd.DataFrame, rows: Sequence[CaseRow], card: Card) ->
         nmf=int((predictions["prediction"] == Label.NMF.value).sum()),
         referred=int(flags(predictions, "abstain").sum()),
         strange=int(strange(predictions, card).sum()),
+        in_training=int(flags(predictions, "in_training").sum()),
         cases=max(1, len(rows) - 1),
         threshold=float(thresholds.iloc[0]) if len(thresholds) else card.thresholds.default,
         total=rows[-1],
@@ -76,6 +79,9 @@ def subtype_counts(predictions: pd.DataFrame) -> dict[Subtype, int]:
 def warnings(summary: Summary, rows: Sequence[CaseRow], card: Card, notes: Sequence[str]) -> list[str]:
     """What a reader must know before using the numbers, as sentences."""
     found = [note for note in notes if "assum" in note.lower()]
+    if summary.in_training:
+        words = flattery(summary.in_training, summary.typed)
+        found.insert(0, f"{words[0].upper()}{words[1:]}.")
     if summary.failed:
         found.append(f"{_count(summary.failed, 'figure')} could not be read and count nowhere; see “Failed”.")
     if 0 < summary.typed < FEW or rows[-1].few:

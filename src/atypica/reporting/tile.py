@@ -11,7 +11,8 @@ import pandas as pd
 
 from atypica.core.vocabulary import Label, Subtype, parse_label, parse_subtype
 from atypica.inference.card import Card
-from atypica.reporting.gallery import Picture, flags
+from atypica.inference.predictions import flags
+from atypica.reporting.gallery import Picture
 from atypica.reporting.redaction import Shown
 from atypica.reporting.summary import strange
 
@@ -35,6 +36,7 @@ class Tile:
     """The probabilities of the eight subtypes, in the order of `Subtype`; empty where the model names none."""
     referred: bool
     strange: bool
+    in_training: bool
     error: str | None
     picture: Picture | None
 
@@ -68,20 +70,22 @@ def tiles(
         labels: the label that came with each row of `predictions`; None where there are none.
         shown: what may be shown of a text.
     """
-    referred, unlike = flags(predictions, "abstain"), strange(predictions, card).to_numpy(dtype=bool)
+    marks = np.stack([
+        flags(predictions, "abstain"), strange(predictions, card).to_numpy(dtype=bool),
+        flags(predictions, "in_training"),
+    ], axis=1)  # fmt: skip
     table = predictions.drop(columns="label", errors="ignore")
     if labels is not None:
         table["label"] = list(labels)
     records = table.iloc[list(rows)].to_dict("records")
     return [
-        _tile(number, row, bool(referred[at]), bool(unlike[at]), picture, shown)
+        _tile(number, row, marks[at].tolist(), picture, shown)
         for number, (at, row, picture) in enumerate(zip(rows, records, pictures, strict=True))
     ]
 
 
-def _tile(
-    number: int, row: dict[Any, Any], referred: bool, unlike: bool, picture: Picture | None, shown: Shown
-) -> Tile:
+def _tile(number: int, row: dict[Any, Any], marks: list[bool], picture: Picture | None, shown: Shown) -> Tile:
+    referred, unlike, in_training = marks
     label = parse_label(row["label"]) if text(row, "label") else None
     prediction = text(row, "prediction")
     subtype = parse_subtype(row["subtype"]) if text(row, "subtype") else None
@@ -101,6 +105,7 @@ def _tile(
         odds=_odds(row),
         referred=referred,
         strange=unlike,
+        in_training=in_training,
         error=shown(error) if error else None,
         picture=picture,
     )

@@ -15,9 +15,8 @@ from atypica.training.crops import CropStore
 from atypica.training.distill import student_network
 from atypica.training.graph import export_graph, largest_differences
 from atypica.training.metrics import short_metrics
-from atypica.training.predict import predict
 from atypica.training.run import Run
-from atypica.training.strangeness import StrangenessModel, held_out_distances, quantiles
+from atypica.training.strangeness import StrangenessModel, held_out_distances, measure, quantiles
 
 LARGEST_DIFFERENCE = 0.05
 """Largest difference of the AMF logit between torch and the exported graph that passes (float16 storage)."""
@@ -31,14 +30,14 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
         TrainingError: the exported graph does not say what the network says.
     """
     network = student_network(run)
-    embeddings = predict(network, store, np.arange(len(store)))["embedding"]
-    strangeness = StrangenessModel.fit(embeddings)
+    statistics = measure(network, store)
+    strangeness = StrangenessModel.fit(statistics)
     graph = export_graph(network, strangeness, run.recipe.geometry.size_px)
     crops = (store.plain(np.arange(min(CHECKED, len(store)))) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     differences = largest_differences(network, strangeness, graph, crops)
     if differences["amf"] > LARGEST_DIFFERENCE:
         raise TrainingError(f"the exported graph differs from the network: {differences}", "report this as a fault")
-    card = make_card(run, quantiles(held_out_distances(embeddings, run.folds)))
+    card = make_card(run, quantiles(held_out_distances(statistics, run.folds)))
     trained_on = hash_figures(run.figures)
     bundle = write_bundle(run.folder / "bundle", graph, card, trained_on)
     tested = _test(bundle, run)

@@ -10,7 +10,9 @@ from rich.table import Table
 from atypica.core.progress import console
 from atypica.data.figures import Figures
 from atypica.inference.cases import FEW_FIGURES
+from atypica.inference.predictions import flags
 from atypica.inference.result import Result
+from atypica.inference.trained_on import flattery
 
 MOST_CASES = 12
 MOST_ERRORS = 5
@@ -33,6 +35,9 @@ def show_result(result: Result) -> None:
     """The resolution that was taken, what failed, and the rates."""
     for note in result.notes[len(result.figures.notes) :]:
         say(f"  {note}", "yellow" if "assumed" in note else "")
+    trained = flattery(int(flags(result.predictions, "in_training").sum()), len(result.predictions) - result.failed)
+    if trained:
+        say(f"  {trained}", "bold yellow")
     _show_failed(result)
     if result.failed < len(result.predictions):
         _show_cases(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from PIL import Image
 
 from atypica.core.errors import FigureError
 from atypica.core.progress import track
+from atypica.data.pixels import pixel_digest
 from atypica.data.readers import is_tiff, read_crop, read_header
 from atypica.data.stack import Stack
 
@@ -63,7 +63,7 @@ def look(pool: pd.DataFrame, max_pixels: int) -> Looks:
             errors[row] = pixels.message
             continue
         sizes[row] = pixels.shape[1], pixels.shape[0]
-        digests[row] = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+        digests[row] = pixel_digest(pixels)
         thumbs[row] = np.asarray(_grey(pixels).resize((THUMB_SIZE, THUMB_SIZE), Image.Resampling.BOX))
     return Looks(errors, sizes, digests, thumbs)
 

@@ -17,7 +17,7 @@ import atypica
 from atypica.core.errors import FigureError
 from atypica.core.vocabulary import Subtype
 from atypica.data.figures import Figures, figures_from
-from atypica.inference.card import Card, Geometry, Strangeness, Thresholds
+from atypica.inference.card import Card, Geometry, MeasuredAccuracy, Strangeness, Thresholds
 from atypica.inference.cases import summarize_cases
 from atypica.reporting.report import render_report, write_report
 
@@ -45,11 +45,12 @@ class Typed:
     figures: Figures
     card: Card = CARD
     notes: tuple[str, ...] = ()
+    views: int = 1
     side: int = 32
     gone: frozenset[int] = frozenset()
 
     def cases(self):
-        return summarize_cases(self.predictions)
+        return summarize_cases(self.predictions, self.card.thresholds)
 
     def explain(self, rows):
         if self.gone & set(rows):
@@ -272,6 +273,50 @@ def test_a_threshold_of_the_users_own_is_said(result):
     mine = replace(result, predictions=result.predictions.assign(threshold=0.7))
     assert "chosen by the user; the model's own is 0.400" in Page(render_report(mine)).text
     assert "chosen by the user" not in Page(render_report(result)).text
+
+
+KNOWN = MeasuredAccuracy(sensitivity=0.9, specificity=0.8, n_amf=200, n_nmf=400, effective_amf=200, effective_nmf=400)
+KNOWING = CARD.model_copy(update={"thresholds": CARD.thresholds.model_copy(update={"accuracy": KNOWN})})
+
+
+def test_corrected_rates_are_those_of_the_cases_with_their_intervals_and_what_they_assume(result):
+    knowing = replace(result, predictions=result.predictions.drop(columns="case"), card=KNOWING)
+    text, cases = Page(render_report(knowing)).text, knowing.cases()
+    value = (cases["amf"].iloc[-1] / 38 + 0.8 - 1) / (0.9 + 0.8 - 1)
+    assert cases["corrected_rate"].iloc[-1] == pytest.approx(value, abs=1e-6)
+    low, high = (f"{100 * cases[f'corrected_{end}'].iloc[-1]:.1f}\u202f%" for end in ("low", "high"))
+    assert f"corrected {100 * value:.1f}\u202f%, {low} to {high}" in render_report(knowing).replace("</a>", "")
+    assert "finds 90.0\u202f% of AMF and takes 20.0\u202f% of NMF for AMF" in render_report(knowing)
+    assert "200 AMF and 400 NMF" in text
+    assert "†" not in text
+    assert "Clamped" not in text
+
+
+def test_a_clamped_rate_is_marked_and_explained(result):
+    table = result.predictions.assign(case=["few"] * 20 + ["many"] * 20)
+    table.loc[:19, "prediction"] = table.loc[:19, "prediction"].where(table["p_amf"].isna(), "NMF")
+    table.loc[20:, "prediction"] = table.loc[20:, "prediction"].where(table["p_amf"].isna(), "AMF")
+    html = render_report(replace(result, predictions=table, card=KNOWING))
+    assert "0.0\u202f%*<small>" in html
+    assert "100.0\u202f%*<small>" in html
+    assert "* Clamped" in Page(html).text
+
+
+def test_several_views_are_not_those_of_the_cards_accuracy(result):
+    html = render_report(replace(result, card=KNOWING, views=8))
+    assert "Corrected†" in html
+    assert "† The model's accuracy was measured with one view" in html.replace("&#39;", "'")
+    assert "here 8 views" in html
+
+
+@pytest.mark.parametrize(
+    ("card", "threshold", "reason"), [(CARD, 0.4, "no sensitivity"), (KNOWING, 0.6, "default threshold")]
+)
+def test_no_column_of_corrected_rates_without_any_but_the_reason(result, card, threshold, reason):
+    table = result.predictions.assign(threshold=threshold)
+    html = render_report(replace(result, predictions=table, card=card))
+    assert ">Corrected" not in html
+    assert re.search(rf"No corrected rate: [^.]*{reason}", html.replace("&#39;", "'"))
 
 
 def test_the_card_is_shown(html):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from atypica.reporting.corrected import Corrected
 from atypica.reporting.gallery import flags
 from atypica.reporting.redaction import Shown
 
@@ -25,6 +26,7 @@ class CaseRow:
     high: float | None
     interval: str
     few: bool
+    corrected: Corrected
 
 
 def case_rows(cases: pd.DataFrame, shown: Shown) -> list[CaseRow]:
@@ -51,6 +53,7 @@ def _case_row(row: dict[str, Any], few: bool, shown: Shown) -> CaseRow:
         high=_number(row.get("high")),
         interval=str(row["interval"]) if pd.notna(row.get("interval")) else "",
         few=few,
+        corrected=Corrected.of(row),
     )
 
 

@@ -24,6 +24,7 @@ from atypica.data.figures import Figures
 from atypica.inference.card import Card
 from atypica.reporting import gallery, plots, summary
 from atypica.reporting.case_row import case_rows
+from atypica.reporting.corrected import footnotes
 from atypica.reporting.gallery import Picture
 from atypica.reporting.numbers import FILTERS
 from atypica.reporting.redaction import Shown, without_folders
@@ -48,6 +49,8 @@ class Result(Protocol):
     def figures(self) -> Figures: ...
     @property
     def notes(self) -> Sequence[str]: ...
+    @property
+    def views(self) -> int: ...
     def cases(self) -> pd.DataFrame: ...
     def explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]: ...
 
@@ -100,6 +103,7 @@ def render_report(
             key=key,
             cases=rows[:-1] or rows,
             warnings=warnings,
+            footnotes=footnotes(rows, result.card.thresholds.accuracy, result.views),
             notes=[note for note in notes if note not in warnings],
             card=result.card,
             subtypes=list(Subtype),

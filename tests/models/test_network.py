@@ -44,3 +44,26 @@ def test_weights_that_are_not_to_be_had_are_an_error_never_random(weights):
 def test_an_unknown_backbone_is_refused_with_near_names():
     with pytest.raises(SettingsError, match="tf_efficientnet_lite0"):
         build_network("tf_efficientnet_lte0", "random", HEADS)
+
+
+def test_statistics_are_mean_and_log_spread_of_every_stage(network):
+    crops = torch.rand(3, 3, 64, 64)
+    features, statistics = network.features_and_statistics(crops)
+    torch.testing.assert_close(features, network.features(crops))
+    maps = network.backbone.forward_intermediates(network._normalize(crops), intermediates_only=True)
+    wanted = [part for stage in maps for part in (stage.mean((2, 3)), stage.std((2, 3), unbiased=False).log())]
+    torch.testing.assert_close(statistics, torch.cat(wanted, dim=1), atol=1e-3, rtol=1e-3)
+
+
+def test_statistics_of_one_color_are_finite(network):
+    assert network.features_and_statistics(torch.full((1, 3, 64, 64), 0.9))[1].isfinite().all()
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_convnext", "test_byobnet", "test_nfnet"])
+def test_every_kind_of_backbone_has_statistics(backbone):
+    other = build_network(backbone, "random", HEADS).eval()
+    crops = torch.rand(2, 3, 64, 64)
+    features, statistics = other.features_and_statistics(crops)
+    torch.testing.assert_close(features, other.features(crops))
+    assert statistics.ndim == 2
+    assert statistics.isfinite().all()

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from atypica.core.errors import SettingsError
 from atypica.models.weights import load_file_weights, load_package_weights
 
+_LEAST_VARIANCE = 1e-6
+"""Of a channel over a crop: below it is rounding."""
+
 
 class FigureNetwork(nn.Module):
     """Types a figure: crops in, the logits of every head out.
@@ -47,8 +50,22 @@ class FigureNetwork(nn.Module):
 
     def features(self, crops: Tensor) -> Tensor:
         """RGB in 0..1, (N, 3, S, S) -> feature map (N, width, h, w)."""
-        normalized = (crops - cast(Tensor, self.mean)) / cast(Tensor, self.std)
-        return cast(Any, self.backbone).forward_features(normalized)
+        return cast(Any, self.backbone).forward_features(self._normalize(crops))
+
+    def features_and_statistics(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """The feature map, and how every stage of the backbone saw the crop.
+
+        Args:
+            crops: RGB in 0..1, (N, 3, S, S).
+
+        Returns:
+            (N, width, h, w), and (N, D): mean and log spread over the crop of every channel of every stage.
+        """
+        features, maps = cast(Any, self.backbone).forward_intermediates(self._normalize(crops))
+        return features, torch.cat([_mean_and_spread(stage) for stage in maps], dim=1)
+
+    def _normalize(self, crops: Tensor) -> Tensor:
+        return (crops - cast(Tensor, self.mean)) / cast(Tensor, self.std)
 
     def logits(self, embedding: Tensor) -> dict[str, Tensor]:
         """Pooled features (N, width) -> head name to logits (N, size)."""
@@ -66,6 +83,13 @@ class FigureNetwork(nn.Module):
     def _row(self, head: str) -> int:
         names = list(self.sizes)
         return sum(self.sizes[name] for name in names[: names.index(head)])
+
+
+def _mean_and_spread(stage: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, 2 C)."""
+    mean = stage.mean(dim=(2, 3))
+    variance = (stage * stage).mean(dim=(2, 3)) - mean * mean
+    return torch.cat([mean, variance.clamp_min(_LEAST_VARIANCE).log() / 2], dim=1)
 
 
 def build_network(

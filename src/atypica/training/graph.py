@@ -27,21 +27,21 @@ class DeployedNetwork(nn.Module):
         super().__init__()
         self.network = network.eval()
         self.residual = strangeness.residual
-        for name in ("mean", "whiten", "basis"):
+        for name in ("mean", "scale", "basis", "weight"):
             self.register_buffer(name, torch.from_numpy(getattr(strangeness, name).astype(np.float32)))
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         """(N, S, S, 3) bytes -> the logits of every head, `cam` (N, h, w), `embedding` (N, width), `distance` (N,)."""
-        features = self.network.features(crops.permute(0, 3, 1, 2).float() / 255)
+        features, statistics = self.network.features_and_statistics(crops.permute(0, 3, 1, 2).float() / 255)
         embedding = features.mean(dim=(2, 3))
         logits = self.network.logits(embedding)
-        return (*logits.values(), self.network.activation_map(features), embedding, self._distance(embedding))
+        return (*logits.values(), self.network.activation_map(features), embedding, self._distance(statistics))
 
-    def _distance(self, embedding: Tensor) -> Tensor:
-        centered = embedding - cast(Tensor, self.mean)
-        main = (centered @ cast(Tensor, self.whiten)).square().mean(dim=1)
-        left = centered.square().sum(dim=1) - (centered @ cast(Tensor, self.basis)).square().sum(dim=1)
-        return ((main + left.clamp_min(0) / self.residual**2) / 2).sqrt()
+    def _distance(self, statistics: Tensor) -> Tensor:
+        scaled = (statistics - cast(Tensor, self.mean)) * cast(Tensor, self.scale)
+        along = (scaled @ cast(Tensor, self.basis)).square()
+        left = (scaled.square().sum(dim=1) - along.sum(dim=1)).clamp_min(0) / self.residual
+        return (((along * cast(Tensor, self.weight)).mean(dim=1) + left) / 2).sqrt()
 
 
 def output_names(network: FigureNetwork) -> list[str]:

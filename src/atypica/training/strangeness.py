@@ -1,6 +1,8 @@
-"""How unlike the training figures an embedding is: a Mahalanobis distance in the main directions plus the rest.
+"""How unlike the training figures a crop is: a Mahalanobis distance in the main directions plus the rest.
 
-After Lee et al., NeurIPS 2018 (one Gaussian here, not one a class) and the residual of Wang et al., CVPR 2022.
+Measured on what the stages of the backbone see (`FigureNetwork.statistics`), for the last layer is taught to be blind
+to blur and noise. After Lee et al., NeurIPS 2018 (all stages, but one Gaussian and not one a class) and the residual
+of Wang et al., CVPR 2022.
 """
 
 from __future__ import annotations
@@ -8,56 +10,77 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from atypica.models.network import FigureNetwork
+from atypica.training.crops import CropStore
+from atypica.training.predict import BATCH
+
 DIRECTIONS = 64
+LEAST_DEVIATION = 0.01
+"""Of a statistic, as a share of the median one."""
 
 
 @dataclass(frozen=True)
 class StrangenessModel:
-    """The Gaussian of the training embeddings.
+    """The Gaussian of the training figures' statistics.
 
     Attributes:
         mean: (width,).
-        whiten: (width, directions): to the main directions, each with variance 1.
-        basis: (width, directions): orthonormal.
-        residual: root mean square length of what the main directions leave.
+        scale: (width,): one over the standard deviation of each statistic.
+        basis: (width, directions): orthonormal, of the statistics so scaled.
+        weight: (directions,): one over the variance along each direction.
+        residual: mean square length of what the directions leave.
     """
 
     mean: NDArray[np.float32]
-    whiten: NDArray[np.float32]
+    scale: NDArray[np.float32]
     basis: NDArray[np.float32]
+    weight: NDArray[np.float32]
     residual: float
 
     @classmethod
-    def fit(cls, embeddings: NDArray[np.float32], directions: int = DIRECTIONS) -> StrangenessModel:
-        """Fit to embeddings (n, width); of few figures at most a quarter as many directions are used."""
-        mean = embeddings.mean(axis=0)
-        centered = embeddings - mean
-        directions = max(1, min(directions, len(embeddings) // 4, embeddings.shape[1]))
-        _, scales, axes = np.linalg.svd(centered, full_matrices=False)
+    def fit(cls, statistics: NDArray[np.float32], directions: int = DIRECTIONS) -> StrangenessModel:
+        """Fit to statistics (n, width); of few figures at most a quarter as many directions are used."""
+        mean = statistics.mean(axis=0)
+        deviation = statistics.std(axis=0)
+        # A channel that hardly ever stirs is not stretched without bound.
+        scale = 1 / np.maximum(deviation, LEAST_DEVIATION * max(float(np.median(deviation)), 1e-6))
+        scaled = (statistics - mean) * scale
+        directions = max(1, min(directions, len(statistics) // 4, statistics.shape[1]))
+        _, lengths, axes = np.linalg.svd(scaled, full_matrices=False)
+        variance = lengths[:directions] ** 2 / (len(statistics) - 1)
         basis = axes[:directions].T
-        deviation = scales[:directions] / np.sqrt(len(embeddings) - 1)
-        left = centered - centered @ basis @ basis.T
-        residual = float(np.sqrt((left**2).sum(axis=1).mean()))
-        return cls(mean, basis / np.maximum(deviation, 1e-6), basis, max(residual, 1e-6))
+        left = (scaled**2).sum(axis=1) - ((scaled @ basis) ** 2).sum(axis=1)
+        return cls(mean, scale, basis, (1 / np.maximum(variance, 1e-6)).astype(np.float32), max(float(left.mean()), 1e-4 * len(mean)))
 
-    def distance(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    def distance(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distances (n,), near 1 for the training figures."""
-        centered = embeddings - self.mean
-        main = ((centered @ self.whiten) ** 2).mean(axis=1)
-        left = (centered**2).sum(axis=1) - ((centered @ self.basis) ** 2).sum(axis=1)
-        return np.sqrt((main + np.maximum(left, 0) / self.residual**2) / 2).astype(np.float32)
+        scaled = (statistics - self.mean) * self.scale
+        along = (scaled @ self.basis) ** 2
+        left = np.maximum((scaled**2).sum(axis=1) - along.sum(axis=1), 0) / self.residual
+        return np.sqrt(((along * self.weight).mean(axis=1) + left) / 2).astype(np.float32)
+
+
+@torch.inference_mode()
+def measure(network: FigureNetwork, store: CropStore) -> NDArray[np.float32]:
+    """The statistics of every crop of a store, one view, (n, D); the network in evaluation mode."""
+    device, pieces = network.head.weight.device, list[torch.Tensor]()
+    for rows in torch.arange(len(store)).split(BATCH):
+        crops = store.plain(rows).to(device).contiguous(memory_format=torch.channels_last)
+        pieces.append(network.features_and_statistics(crops)[1])
+    return torch.cat(pieces).cpu().numpy()
 
 
 def held_out_distances(
-    embeddings: NDArray[np.float32], folds: NDArray[np.int64], directions: int = DIRECTIONS
+    statistics: NDArray[np.float32], folds: NDArray[np.int64], directions: int = DIRECTIONS
 ) -> NDArray[np.float32]:
     """The distance of every figure from a Gaussian fitted without its fold, (n,)."""
-    distances = np.empty(len(embeddings), dtype=np.float32)
+    distances = np.empty(len(statistics), dtype=np.float32)
     for fold in np.unique(folds):
         inside = folds == fold
-        distances[inside] = StrangenessModel.fit(embeddings[~inside], directions).distance(embeddings[inside])
+        distances[inside] = StrangenessModel.fit(statistics[~inside], directions).distance(statistics[inside])
     return distances
 
 

@@ -257,3 +257,24 @@ def test_adapters_do_not_take_each_others_folders(real_data):
         for folder in ("AMi-Br", "MIDOG25", "AtNorM-Br-sample", "AtNorM-MD-sample"):
             known = adapter.dataset.folders
             assert adapter.recognizes(real_data / folder) == (folder in known), (name, folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("image;label\na.png;AMF\n", "separates its fields by ';'"),
+        ("image\tlabel\na.png\tAMF\n", "separates its fields by tabs"),
+        ("image,label,label\na.png,AMF,NMF\n", "more than one column 'label'"),
+        ("image,label\na.png,AMF,x\nb.png,NMF,y\n", "more fields than columns"),
+        ("image\n\xe4.png\n", "cannot be read as a table"),
+    ],
+)
+def test_tables_that_would_be_misread_are_refused(tmp_path, content, message):
+    (tmp_path / "a.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(SourceError, match=message):
+        open_source(tmp_path / "a.csv")
+
+
+def test_a_table_saved_by_a_spreadsheet_may_begin_with_a_mark(tmp_path):
+    (tmp_path / "a.csv").write_bytes("image,label,,\r\nä b.png,AMF,,\r\n".encode("utf-8-sig"))
+    assert open_source(tmp_path / "a.csv").table["image"].tolist() == ["ä b.png"]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from atypica.core.errors import EvaluationError
 from atypica.evaluation.binary import METRICS, binary_estimates, binary_metrics
 from atypica.evaluation.bootstrap import BootstrapSettings
 from atypica.evaluation.resampling import UNGROUPED
@@ -146,3 +147,9 @@ def test_coverage_of_the_case_level_interval(cases, least):
     for name in names:
         assert least <= hits[name] / rounds <= 0.99, (name, hits[name] / rounds)
     assert naive / rounds < hits["specificity"] / rounds - 0.05
+
+
+@pytest.mark.parametrize("wrong", [{"seed": -1}, {"replicates": -1}])
+def test_negative_settings_are_refused(wrong):
+    with pytest.raises(EvaluationError, match="-1 is not possible"):
+        BootstrapSettings(**wrong)

@@ -93,3 +93,18 @@ def test_points_on_a_region_are_not_taken_for_its_center(tmp_path):
     crops = crops_of({"image": ["region.png"] * 2, "x": [10, 900], "y": [10, 20]}, tmp_path)
     with pytest.raises(FigureError, match="region"):
         crops.read(1)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"image": "stack.tif", "page": np.inf}, "no page inf"),
+        ({"image": "stack.tif", "page": 1e30}, "pages 0 to 11"),
+        ({"image": "stack.tif", "page": 0.5}, "no page 0.5"),
+        ({"image": "a\0b.png"}, "null byte"),
+        ({"image": "a" * 5000}, "too long"),
+    ],
+)
+def test_impossible_pages_and_paths_are_errors_of_the_row(stack, row, message):
+    with pytest.raises(FigureError, match=message):
+        crops_of({key: [value] for key, value in row.items()}, stack).read(0)

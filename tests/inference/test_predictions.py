@@ -113,3 +113,11 @@ def test_whole_coordinates_stay_whole(tmp_path):
     got = tabulate(figures, outputs([1, 1]), [None, None], tiny_card(), 0.5)
     text = got[["page", "x", "y"]].to_csv(index=False)
     assert text.splitlines() == ["page,x,y", "0,10,0.5", ",20,1.0"]
+
+
+def test_a_coordinate_that_no_integer_holds_stays_as_it_is():
+    keys = pd.DataFrame({"image": ["a", "b"], "x": [1e25, 3.0], "y": [np.inf, 3.0], "page": [1.0, np.nan]})
+    found = tabulate(figures_from(keys, Path(), "test"), outputs(amf=[0, 0]), [None] * 2, tiny_card(), 0.5)
+    assert found["x"].tolist() == [1e25, 3.0]
+    assert found["y"].tolist() == [np.inf, 3.0]
+    assert str(found["page"].dtype) == "Int64"

@@ -94,16 +94,30 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV or Parquet file as it stands: text columns as str, blanks as missing.
 
     Raises:
-        SourceError: the file is missing, of another type, or cannot be parsed.
+        SourceError: the file is missing, of another type, or cannot be parsed; its fields are not separated by
+            commas, a column stands twice, or rows have more fields than there are columns.
     """
     if not path.is_file():
         raise SourceError(f"there is no table {path}", "check the path")
     try:
         if path.suffix.lower() in {".parquet", ".pq"}:
             return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "object"), keep_default_na=True)
+        head = pd.read_csv(path, header=None, nrows=1, dtype="object")
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "object"), keep_default_na=True)
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}", "save it as CSV (UTF-8) or Parquet") from error
+    _check_columns(path, [str(name) for name in head.iloc[0].dropna()])
+    if not isinstance(table.index, pd.RangeIndex):
+        raise SourceError(f"{path} has rows of more fields than columns", "mend them; quote fields that hold commas")
+    return table
+
+
+def _check_columns(path: Path, names: list[str]) -> None:
+    if len(names) == 1 and (mark := next((mark for mark in ";\t|" if mark in names[0]), None)):
+        shown = "tabs" if mark == "\t" else f"'{mark}'"
+        raise SourceError(f"{path} separates its fields by {shown}", "save it with commas, or as Parquet")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SourceError(f"{path} has more than one column {', '.join(map(repr, twice))}", "keep one of each")
 
 
 def figures_from(table: pd.DataFrame, root: Path, name: str, notes: tuple[str, ...] = ()) -> Figures:

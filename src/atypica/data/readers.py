@@ -74,7 +74,7 @@ def read_header(path: Path) -> bytes:
             header = handle.read(HEADER)
     except FileNotFoundError as error:
         raise FigureError(f"there is no file {path.name}", "mend the path, or bring the file") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter for a path with a null byte
         raise unreadable(path.name, error) from error
     if not header:
         raise FigureError(f"{path.name} is empty (0 bytes)", "copy the file again")

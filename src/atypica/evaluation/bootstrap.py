@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from atypica.core.errors import EvaluationError
 from atypica.evaluation.arrays import Floats
 from atypica.evaluation.intervals import LEVEL, Estimate, Interval, bca_limits, percentile_limits, shifted_limits
 from atypica.evaluation.resampling import Resampling
@@ -24,12 +25,21 @@ SAME = 1e-12
 
 @dataclass(frozen=True)
 class BootstrapSettings:
-    """How intervals are made: number of resamples, seed, level, and method."""
+    """How intervals are made: number of resamples, seed, level, and method.
+
+    Raises:
+        EvaluationError: a negative number.
+    """
 
     replicates: int = REPLICATES
     seed: int = 0
     level: float = LEVEL
     method: Method = "percentile"
+
+    def __post_init__(self) -> None:
+        for name, value in (("replicates", self.replicates), ("seed", self.seed)):
+            if value < 0:
+                raise EvaluationError(f"{name} {value} is not possible", "give 0 or more")
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,10 @@ def _shared(table: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _page(number: float) -> int | None:
+    number = float(number)
     if np.isnan(number):
         return None
-    if number < 0 or number != int(number):
+    if number < 0 or not number.is_integer():
         raise FigureError(f"there is no page {number:g}", "mend the column 'page' (0 is the first)")
     return int(number)
 

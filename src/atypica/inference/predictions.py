@@ -17,6 +17,8 @@ from atypica.inference.classifier import Outputs
 
 Floats = NDArray[np.float64]
 DECIMALS = 6
+EXACT = 2**53
+"""From here on, a floating point number does not say which whole number it is."""
 SUBTYPE_COLUMNS = tuple(f"p_{subtype.value}" for subtype in Subtype)
 COLUMNS = (
     "p_amf",
@@ -77,7 +79,7 @@ def tabulate(
 def _keys(figures: Figures) -> pd.DataFrame:
     keys = figures.table[[key for key in KEYS if key in figures.table]].reset_index(drop=True)
     for name in ("page", "x", "y"):
-        if name in keys and bool((keys[name].dropna() % 1 == 0).all()):
+        if name in keys and bool(((keys[name].dropna() % 1 == 0) & (keys[name].dropna().abs() < EXACT)).all()):
             keys[name] = keys[name].astype("Int64")
     return keys
 

@@ -58,6 +58,8 @@ def calibrate(
     """
     if not 0 <= refer < 1:
         raise SettingsError(f"--refer {refer:g} is not possible", "give a share such as 0.10")
+    if seed < 0:
+        raise SettingsError(f"--seed {seed} is not possible", "give 0 or more")
     bundle = read_bundle(model) if model else read_bundle()
     if out.resolve() == bundle.path.resolve():
         raise SettingsError(f"--out {out} is the bundle to start from", "choose another --out")

@@ -64,10 +64,11 @@ class CoverageCurve:
 
 
 def refer_band(p: ArrayLike, threshold: float, share: float) -> ReferBand:
-    """The band around the threshold that holds `share` of the figures: those nearest to it in log-odds.
+    """The band around the threshold that holds about `share` of these figures: those nearest to it in log-odds.
 
-    No labels are needed, so nothing can be fitted to luck. (Nearness in p, in log-odds, in expected loss, and the
-    best window by search give the same BA on new figures, within half a point.)
+    No labels are needed, so the band is fitted to no luck in them; the threshold that it lies around may be. On other
+    figures it holds another share, the more so the fewer it was made from. Figures of one distance stay together, and
+    those on the band's edge (or beyond p = 0.000001 or 0.999999) are outside: `referred` is the share that results.
 
     Args:
         p: p_amf, shape (figures,).

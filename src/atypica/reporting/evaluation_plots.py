@@ -27,7 +27,7 @@ WIDTH_IN = 85 / 25.4
 DPI = 300
 MOST_GROUPS = 40
 """A forest plot shows the largest groups up to this number, and says how many it left out."""
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 7.5,
     "axes.labelsize": 7.5,
     "xtick.labelsize": 7,
@@ -83,7 +83,7 @@ def save(figure: Figure, target: Path) -> Path:
 
 def roc_plot(evaluation: Evaluation, curve: Curve) -> Figure:
     """The ROC curve with its band, the threshold's point, and AUROC."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _square()
         axes.plot([0, 1], [0, 1], color=MUTED, lw=0.7, ls=(0, (4, 3)))
         axes.text(0.56, 0.53, "chance", color=MUTED, fontsize=6.5, rotation=45, rotation_mode="anchor", va="top")
@@ -100,7 +100,7 @@ def roc_plot(evaluation: Evaluation, curve: Curve) -> Figure:
 
 def pr_plot(evaluation: Evaluation, curve: Curve) -> Figure:
     """The precision-recall curve with its band, the threshold's point, and average precision."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _square()
         counts = evaluation.overall.confusion.counts
         share = counts["AMF"] / evaluation.overall.confusion.figures
@@ -120,7 +120,7 @@ def pr_plot(evaluation: Evaluation, curve: Curve) -> Figure:
 
 def reliability_plot(evaluation: Evaluation) -> Figure:
     """The share of AMF by bins of p(AMF) with Wilson's 95 % intervals; below, how many figures each bin holds."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, WIDTH_IN * 1.12), layout="constrained")
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         axes.plot([0, 1], [0, 1], color=MUTED, lw=0.7, ls=(0, (4, 3)))
@@ -139,7 +139,7 @@ def reliability_plot(evaluation: Evaluation) -> Figure:
 
 def score_plot(y: NDArray[np.float64], p: NDArray[np.float64], threshold: float) -> Figure:
     """How p(AMF) is distributed in each class, as shares of the class: AMF upward, NMF downward."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, WIDTH_IN * 0.72), layout="constrained")
         axes = figure.add_subplot()
         edges = np.linspace(0, 1, _SCORE_BINS + 1)
@@ -166,7 +166,7 @@ def coverage_plot(y: NDArray[np.float64], p: NDArray[np.float64], threshold: flo
     curve = coverage_curve(y, p, threshold)
     shown = ~np.isnan(curve.balanced_accuracy) & (curve.coverage >= _LEAST_COVERAGE)
     referred, ba = 1 - curve.coverage[shown], curve.balanced_accuracy[shown]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, WIDTH_IN * 0.72), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(referred, ba, color=NMF_COLOR, lw=1.3, drawstyle="steps-post")
@@ -188,7 +188,7 @@ def coverage_plot(y: NDArray[np.float64], p: NDArray[np.float64], threshold: flo
 def forest_plot(evaluation: Evaluation) -> Figure:
     """BA and AUROC with intervals for every group of every domain column, the whole set on top."""
     rows, left_out = _rows(evaluation)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 0.75 + 0.165 * len(rows)), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         for axes, metric, color in zip(panels, _FOREST, (AMF_COLOR, NMF_COLOR), strict=True):

@@ -29,6 +29,7 @@ def compare(
     threshold: float | None = None,
     seed: int = 0,
     replicates: int = REPLICATES,
+    keep_training_figures: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Compare models: `A.csv B.csv ... --labels TABLE` on the same figures, `--folds FOLDS.csv` by results of folds.
@@ -55,6 +56,8 @@ def compare(
         Of the resampling.
     replicates
         How many resamples; 0 for none.
+    keep_training_figures
+        Count figures that a model was trained on (its column 'in_training'), which flatter it.
     json_
         Print the comparison as JSON on standard output, in place of the tables.
     """
@@ -67,7 +70,7 @@ def compare(
             f"there is nothing to compare: {len(predictions)} tables of predictions, --labels {labels or 'not given'}",
             "give two or more tables of predictions and --labels, or --folds",
         )
-    compared = common_figures([*predictions], open_labels(labels), labels, threshold)
+    compared = common_figures([*predictions], open_labels(labels), labels, threshold, keep_training_figures)
     show_common(compared)
     settings = BootstrapSettings(replicates, seed)
     found = compare_models(compared.y, compared.models, cases=compared.cases, settings=settings)

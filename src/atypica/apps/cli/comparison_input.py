@@ -53,14 +53,25 @@ class Compared:
         }
 
 
-def common_figures(paths: Sequence[Path], labels: Figures, labels_name: str, threshold: float | None) -> Compared:
+def common_figures(
+    paths: Sequence[Path], labels: Figures, labels_name: str, threshold: float | None, keep_training_figures: bool
+) -> Compared:
     """Join each table of predictions to the labels, and keep the figures that all of them scored.
+
+    A figure that any of the models was trained on is left out for all, unless `keep_training_figures`.
 
     Raises:
         SourceError: as `scored_figures`; one table twice; no figure that all have scored.
     """
     sources = {
-        name: scored_figures(read_table(path), labels, (str(path), labels_name), threshold, by=[])
+        name: scored_figures(
+            read_table(path),
+            labels,
+            (str(path), labels_name),
+            threshold,
+            by=[],
+            keep_training_figures=keep_training_figures,
+        )
         for name, path in _names(paths).items()
     }
     rows = reduce(np.intersect1d, [scored.rows for scored in sources.values()])

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from atypica.apps.cli.left_out import copies, training_figures
 from atypica.core.errors import SourceError
 from atypica.core.vocabulary import Subtype, parse_label, parse_subtype
 from atypica.core.votes import disagreement, majority
-from atypica.data.figures import Figures
+from atypica.data.figures import Figures, numbered
 from atypica.data.matching import match_figures
 from atypica.evaluation.arrays import Floats
+from atypica.evaluation.people import SubtypeCalls
 from atypica.evaluation.summary import SubtypeInput
 
 DOMAINS = ("dataset", "source", "tumor", "species", "scanner", "lab", "hardness")
@@ -37,6 +39,11 @@ class Scored:
         cases: the case of each figure; None where any is blank.
         domains: column to its value for each figure.
         subtypes: the eight classes, if both tables have them.
+        votes: of the experts, shape (figures, experts); experts may be 0.
+        experts: the names of the votes' columns, as words.
+        subtype_calls: subtypes by two or more experts and by the model, if there are such.
+        called: whether each figure was called AMF, as the column `prediction` says, else by the threshold.
+        folds: the fold of each figure as the predictions say; None where they do not.
         matched_by: the key on which the tables were matched.
         counts: rows of the predictions, failed, without a label, and so on.
         notes: what the person must know, as sentences.
@@ -51,6 +58,11 @@ class Scored:
     cases: NDArray[np.object_] | None
     domains: dict[str, Sequence[object]]
     subtypes: SubtypeInput | None
+    votes: Floats
+    experts: tuple[str, ...]
+    subtype_calls: SubtypeCalls | None
+    called: NDArray[np.bool_]
+    folds: list[str | None] | None
     matched_by: str
     counts: dict[str, int]
     notes: tuple[str, ...]
@@ -73,6 +85,9 @@ def scored_figures(
     names: tuple[str, str],
     threshold: float | None = None,
     by: Sequence[str] | None = None,
+    *,
+    keep_training_figures: bool = False,
+    keep_duplicates: bool = True,
 ) -> Scored:
     """Join predictions to labels; failed predictions and figures without a label are counted, not scored.
 
@@ -82,10 +97,12 @@ def scored_figures(
         names: what to call the two in messages.
         threshold: in place of the predictions' own.
         by: columns to split the figures by; None for those of `DOMAINS` that tell figures apart.
+        keep_training_figures: score what the predictions mark as training figures of the model.
+        keep_duplicates: score figures with the same pixels as often as they stand there, and read no image.
 
     Raises:
         SourceError: a column is missing or holds no numbers, nothing matches, no matched figure has a label,
-            several thresholds, or an unknown column in `by`.
+            several thresholds, an unknown column in `by`, or nothing but training figures.
     """
     scores = _scores(predictions, names[0])
     typed = predictions.loc[scores.notna()].reset_index(drop=True)
@@ -95,19 +112,31 @@ def scored_figures(
     left, right = match.left[known], match.right[known]
     if not len(left):
         raise SourceError(f"none of the {len(match)} matched figures of {names[1]} has a label", "fill 'label'")
+    fresh = training_figures(typed.iloc[left], keep_training_figures)
+    once = None if keep_duplicates else copies(labels, right[fresh.kept], truth[right[fresh.kept]])
+    with_prediction, left, right = len(left), left[fresh.kept], right[fresh.kept]
+    if once:
+        left, right = left[once.kept], right[once.kept]
     rows, context = typed.iloc[left].reset_index(drop=True), _context(labels, right)
     cases, case_note = _cases(rows, context)
     value, value_origin = _threshold(rows, names[0], threshold)
-    notes = (origin, match.doubt, case_note, _disagreeing(rows, scores.dropna().to_numpy()[left], value, threshold))
+    p = scores.dropna().to_numpy(dtype=np.float64)[left]
+    notes = (origin, match.doubt, case_note, _disagreeing(rows, p, value, threshold), *fresh.notes)
+    columns = numbered(labels.table, "vote_")
     return Scored(
         y=truth[right],
-        p=scores.dropna().to_numpy(dtype=np.float64)[left],
+        p=p,
         rows=right,
         threshold=value,
         threshold_origin=value_origin,
         cases=cases,
         domains=_domains(rows, context, by, names),
         subtypes=_subtypes(rows, context),
+        votes=labels.votes[right],
+        experts=tuple(column.replace("vote_", "expert ") for column in columns),
+        subtype_calls=_subtype_calls(rows, context, columns),
+        called=_called(rows, p >= value, threshold),
+        folds=_folds(rows),
         matched_by=match.key,
         counts={
             "predictions": len(predictions),
@@ -115,10 +144,12 @@ def scored_figures(
             "labels": len(labels),
             "matched": len(match),
             "scored": len(left),
-            "predictions_without_label": len(typed) - len(left),
-            "labels_without_prediction": int((~np.isnan(truth)).sum()) - len(left),
+            "predictions_without_label": len(typed) - with_prediction,
+            "labels_without_prediction": int((~np.isnan(truth)).sum()) - with_prediction,
+            **fresh.counts,
+            **(once.counts if once else {}),
         },
-        notes=tuple(note for note in notes if note),
+        notes=tuple(note for note in (*notes, *(once.notes if once else ())) if note),
         models=tuple(sorted(set(rows["model"].dropna().astype(str)))) if "model" in rows else (),
     )
 
@@ -248,3 +279,31 @@ def _subtypes(rows: pd.DataFrame, context: pd.DataFrame) -> SubtypeInput | None:
 def _codes(values: pd.Series) -> Floats:
     parsed = [None if pd.isna(value) else parse_subtype(value) for value in values]
     return np.array([np.nan if subtype is None else _INDEX[subtype.value] for subtype in parsed])
+
+
+def _subtype_calls(rows: pd.DataFrame, context: pd.DataFrame, votes: Sequence[str]) -> SubtypeCalls | None:
+    """The experts' subtypes in the order of their votes, blank for those who named none, beside the model's."""
+    columns = [column.replace("vote_", "subtype_") for column in votes]
+    if sum(column in context for column in columns) < 2 or "subtype" not in rows:
+        return None
+    none = np.full(len(rows), np.nan)
+    experts = [_codes(context[column]) if column in context else none for column in columns]
+    return SubtypeCalls(np.column_stack(experts), _codes(rows["subtype"]))
+
+
+def _called(rows: pd.DataFrame, by_threshold: NDArray[np.bool_], given: float | None) -> NDArray[np.bool_]:
+    if given is not None or "prediction" not in rows:
+        return by_threshold
+    calls = [parse_label(value) if pd.notna(value) else None for value in rows["prediction"]]
+    return np.array([ours if call is None else call == "AMF" for call, ours in zip(calls, by_threshold, strict=True)])
+
+
+def _folds(rows: pd.DataFrame) -> list[str | None] | None:
+    if "fold" not in rows or rows["fold"].isna().all():
+        return None
+    return [None if pd.isna(value) else _plain(value) for value in rows["fold"]]
+
+
+def _plain(value: object) -> str:
+    """3.0, which pandas makes of 3 in a column with blanks, is '3' again."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -234,8 +234,9 @@ def test_whole_numbers_that_may_be_anything_are_refused(pixels):
 
 
 def test_floating_point_image_in_memory_is_refused():
-    with pytest.raises(FigureError, match="type float32"):
+    with pytest.raises(FigureError, match="type float32") as raised:
         rgb_of_image(Image.new("F", (4, 4), 0.5), "a")
+    assert "round(255 x)" in raised.value.fix
 
 
 def test_floating_point_image_is_refused(tmp_path):

@@ -53,7 +53,8 @@ def _to_bytes(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
         return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if pixels.dtype == np.bool_:
         return pixels.astype(np.uint8) * np.uint8(255)
-    raise FigureError(f"{name} has pixels of type {pixels.dtype}", "save it with 8 or 16 bits a channel")
+    scaled = ": round(255 x) where they lie within 0 to 1" if pixels.dtype.kind == "f" else ""
+    raise FigureError(f"{name} has pixels of type {pixels.dtype}", f"bring them to 8 or 16 bits (unsigned){scaled}")
 
 
 def _on_white(color: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

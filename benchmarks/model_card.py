@@ -1,4 +1,4 @@
-"""Write docs/model-card.md and its plots from a finished run: everything measured, nothing typed by hand.
+"""Write docs/model-card.md, its plots and the log of the training from a finished run: nothing is typed by hand.
 
 python benchmarks/model_card.py RUN --data ami-br --samples atnorm-br atnorm-md --ood OOD.md
 """
@@ -18,6 +18,7 @@ from folds_and_student import open_run, table
 
 from atypica.apps.cli.evaluation_input import Scored, scored_figures
 from atypica.core.files import write_text
+from atypica.core.tables import write_table
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
 from atypica.evaluation.intervals import Estimate
@@ -57,6 +58,8 @@ def main() -> None:
     samples = [score(bundle, open_source(name)) for name in chosen.samples]
     for name, figure in (("domains", forest_plot(tested.found)), ("reliability", reliability_plot(tested.found))):
         save(figure, DOCS / "images" / f"model-card-{name}.png")
+    write_table(training_log(run), DOCS / "default-run" / "loss.csv")
+    write_text(DOCS / "default-run" / "recipe.yaml", run.recipe.to_yaml())
     values = {**facts(run, bundle, tested), "samples": sample_table(samples), "comparison": table(run)}
     text = Template((Path(__file__).parent / "model_card.md.template").read_text(encoding="utf-8"))
     write_text(DOCS / "model-card.md", text.substitute(values, ood=chosen.ood.read_text(encoding="utf-8").strip()))
@@ -144,6 +147,18 @@ def failure_table(tested: Scoring) -> str:
 def unanimity(tested: Scoring, rows: Any) -> pd.Series:
     votes = tested.figures.votes[rows]
     return pd.Series(np.where(votes.min(axis=1) == votes.max(axis=1), "unanimous", "divided"))
+
+
+def training_log(run: Run) -> pd.DataFrame:
+    """Mean loss of every epoch of every fold and of the student."""
+    logs = sorted(run.folder.glob("folds/*/log/*/metrics.csv")) + sorted(run.folder.glob("student/log/*/metrics.csv"))
+    parts = [pd.read_csv(path)[["epoch", "loss"]].assign(step=step_of(path, run.folder)) for path in logs]
+    return pd.concat(parts)[["step", "epoch", "loss"]].round({"loss": 5})
+
+
+def step_of(log: Path, folder: Path) -> str:
+    parts = log.relative_to(folder).parts
+    return f"fold {parts[1]}" if parts[0] == "folds" else "student"
 
 
 def run_table(run: Run) -> str:

@@ -1,7 +1,8 @@
 """What each training setting brings on a dataset never trained on: a screening design, and its main effects.
 
     python benchmarks/what_helped.py run RUNS --data ami-br          # trains; resumes; two at once with --part 0/2, 1/2
-    python benchmarks/what_helped.py table RUNS --data ami-br        # effects with their standard errors
+    python benchmarks/what_helped.py table RUNS --data ami-br        # the effects
+    python benchmarks/what_helped.py second RUNS --data ami-br       # the second round, on what the first spoke for
 
 Every run trains on one source dataset and is scored on the other, both ways, so all scanners, laboratories and cases
 of the score are new to it. Twelve runs vary ten settings at once after Plackett and Burman (Biometrika, 1946): each
@@ -26,10 +27,7 @@ from atypica.training.recipe import load_recipe
 from atypica.training.run import Run
 
 GENERATOR = (1, 1, -1, 1, 1, 1, -1, -1, -1, 1, -1)
-COMMON = (
-    "split.by=source", "geometry.size_px=96", "training.epochs=8", "training.batch_size=32", "optimizer.lr=0.0007",
-    "training.ema_decay=0.98",
-)  # fmt: skip
+BASE = Path(__file__).with_suffix(".yaml")
 FACTORS: dict[str, tuple[list[str], list[str]]] = {
     "field of view 24 um, not 16": (["geometry.field_um=16"], ["geometry.field_um=24"]),
     "stain jitter 0.5, not 0.2": ([], ["augment.stain=0.5", "augment.stain_offset=0.05"]),
@@ -47,6 +45,15 @@ FACTORS: dict[str, tuple[list[str], list[str]]] = {
     "scale 0.25, not 0.12": ([], ["augment.scale=0.25"]),
 }  # fmt: skip
 
+KEPT = ["training.balance=1", "augment.scale=0.25", "geometry.field_um=16", "seed=100"]
+"""What the screening spoke for, with soft labels and all heads, and without mixing of any kind."""
+SECOND: dict[str, list[str]] = {
+    "16 um, 96 px": KEPT,
+    "16 um, 128 px": [*KEPT, "geometry.size_px=128"],
+    "13 um, 96 px": [*KEPT, "geometry.field_um=13"],
+}
+"""The second round, one run each."""
+
 
 def design() -> NDArray[np.int64]:
     """The twelve runs of Plackett and Burman, (12, 11), -1 or 1; any two columns are uncorrelated."""
@@ -57,11 +64,11 @@ def design() -> NDArray[np.int64]:
 def settings(signs: NDArray[np.int64]) -> list[str]:
     """The overrides of one run."""
     chosen = [levels[int(sign > 0)] for levels, sign in zip(FACTORS.values(), signs, strict=False)]
-    return [*COMMON, *(setting for level in chosen for setting in level)]
+    return [setting for level in chosen for setting in level]
 
 
 def open_run(folder: Path, number: int, data: str) -> Run:
-    recipe = load_recipe("default", [*settings(design()[number]), f"seed={number}"])
+    recipe = load_recipe(str(BASE), [*settings(design()[number]), f"seed={number}"])
     return Run.open(folder / f"{number:02d}", recipe, open_source(data))
 
 
@@ -69,8 +76,21 @@ def train(folder: Path, data: str, part: str) -> None:
     mine, parts = map(int, part.split("/"))
     torch.set_num_threads(max(1, torch.get_num_threads() // parts))
     for number in range(mine, len(design()), parts):
-        run = open_run(folder, number, data)
-        print(number, cross_validate(run, run.load_crops(), views=(1,)), flush=True)
+        score(open_run(folder, number, data), str(number))
+
+
+def second_round(folder: Path, data: str, part: str) -> None:
+    """The runs of the second round, and the scores of those that are finished."""
+    mine, parts = map(int, part.split("/"))
+    torch.set_num_threads(max(1, torch.get_num_threads() // parts))
+    for name in list(SECOND)[mine::parts]:
+        recipe = load_recipe(str(BASE), SECOND[name])
+        score(Run.open(folder / name.replace(" ", "-").replace(",", ""), recipe, open_source(data)), name)
+
+
+def score(run: Run, name: str) -> None:
+    cross_validate(run, run.load_crops(), views=(1,))
+    print(f"| {name} | " + " | ".join(f"{value:.4f}" for value in scores_of(run).values()) + " |", flush=True)
 
 
 def table(folder: Path, data: str) -> None:
@@ -79,7 +99,9 @@ def table(folder: Path, data: str) -> None:
     print(scores.mean().round(4).to_string(), "\n")
     effects = design().T @ scores.to_numpy() / (len(design()) / 2) * 100
     names = [*FACTORS, *["(chance)"] * (effects.shape[0] - len(FACTORS))]
-    print(pd.DataFrame(effects, index=names, columns=scores.columns).round(2).to_markdown())
+    print("| setting | " + " | ".join(scores.columns) + " |\n|---|" + "---|" * len(scores.columns))
+    for name, row in zip(names, effects, strict=True):
+        print(f"| {name} | " + " | ".join(f"{value:+.2f}" for value in row) + " |")
 
 
 def scores_of(run: Run) -> dict[str, float]:
@@ -96,13 +118,15 @@ def scores_of(run: Run) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("what", choices=["run", "table", "second"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", default="ami-br")
     parser.add_argument("--part", default="0/1", help="which of how many processes this is")
     chosen = parser.parse_args()
     if chosen.what == "run":
         train(chosen.folder, chosen.data, chosen.part)
+    elif chosen.what == "second":
+        second_round(chosen.folder, chosen.data, chosen.part)
     else:
         table(chosen.folder, chosen.data)
 

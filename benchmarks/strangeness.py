@@ -34,15 +34,13 @@ def main() -> None:
     figures = read(arguments.data, "test")
     control = distances(classifier, figures, MPP)
     limits = Limits(classifier, float(np.quantile(control, 1 - FALSE_FLAGS)))
-    print(
-        f"\n| figures | n | `ood` above {limits.scale.limit:g} | beyond the {FALSE_FLAGS:.0%} limit |\n|---|---|---|---|"
-    )
+    above, beyond = f"`ood` above {limits.scale.limit:g}", f"beyond {FALSE_FLAGS:.0%} of the test figures"
+    print(f"| true figures | n | {above} | {beyond} |\n|---|---|---|---|")
     print(f"| {arguments.data}, test | {len(control)} | {limits.cells(control)} |")
     for name in arguments.others:
         found = distances(classifier, read(name), MPP)
         print(f"| {name} | {len(found)} | {limits.cells(found)} |")
-    print(f"\n| | strangers | AUROC | `ood` above {limits.scale.limit:g} | beyond the {FALSE_FLAGS:.0%} limit |")
-    print("|---|---|---|---|---|")
+    print(f"\n| | strangers | AUROC | {above} | {beyond} |\n|---|---|---|---|---|")
     for group in all_groups(figures, arguments.count, arguments.slide):
         found = distances(classifier, group.pictures, group.mpp)
         truth = np.repeat([0, 1], [len(control), len(found)])

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from atypica.core.errors import SettingsError
 from atypica.models.weights import load_file_weights, load_package_weights
 
+STAGES = 3
+"""The last stages of the backbone (an eighth of the crop's side and coarser) are summed up; earlier ones cost more."""
 _LEAST_VARIANCE = 1e-6
 """Of a channel over a crop: below it is rounding."""
 
@@ -53,15 +55,15 @@ class FigureNetwork(nn.Module):
         return cast(Any, self.backbone).forward_features(self._normalize(crops))
 
     def features_and_statistics(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """The feature map, and how every stage of the backbone saw the crop.
+        """The feature map, and how the last stages of the backbone saw the crop.
 
         Args:
             crops: RGB in 0..1, (N, 3, S, S).
 
         Returns:
-            (N, width, h, w), and (N, D): mean and log spread over the crop of every channel of every stage.
+            (N, width, h, w), and (N, D): mean and log spread over the crop of every channel of the last `STAGES`.
         """
-        features, maps = cast(Any, self.backbone).forward_intermediates(self._normalize(crops))
+        features, maps = cast(Any, self.backbone).forward_intermediates(self._normalize(crops), indices=STAGES)
         return features, torch.cat([_mean_and_spread(stage) for stage in maps], dim=1)
 
     def _normalize(self, crops: Tensor) -> Tensor:

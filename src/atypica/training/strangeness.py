@@ -1,8 +1,8 @@
 """How unlike the training figures a crop is: a Mahalanobis distance in the main directions plus the rest.
 
-Measured on what the stages of the backbone see (`FigureNetwork.statistics`), for the last layer is taught to be blind
-to blur and noise. After Lee et al., NeurIPS 2018 (all stages, but one Gaussian and not one a class) and the residual
-of Wang et al., CVPR 2022.
+Measured on what the last stages of the backbone see (`FigureNetwork.features_and_statistics`), for the layer behind
+them is taught to be blind to blur and noise. After Lee et al., NeurIPS 2018 (one Gaussian of several stages, not one a
+stage and class) and the residual of Wang et al., CVPR 2022.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from atypica.training.predict import BATCH
 DIRECTIONS = 64
 LEAST_DEVIATION = 0.01
 """Of a statistic, as a share of the median one."""
+LEAST_RESIDUAL = 1e-4
+"""Of the scaled statistics' variance: below it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ class StrangenessModel:
         directions = max(1, min(directions, len(statistics) // 4, statistics.shape[1]))
         _, lengths, axes = np.linalg.svd(scaled, full_matrices=False)
         variance = lengths[:directions] ** 2 / (len(statistics) - 1)
+        weight = (1 / np.maximum(variance, 1e-6)).astype(np.float32)
         basis = axes[:directions].T
-        left = (scaled**2).sum(axis=1) - ((scaled @ basis) ** 2).sum(axis=1)
-        return cls(mean, scale, basis, (1 / np.maximum(variance, 1e-6)).astype(np.float32), max(float(left.mean()), 1e-4 * len(mean)))
+        left = float(((scaled**2).sum(axis=1) - ((scaled @ basis) ** 2).sum(axis=1)).mean())
+        return cls(mean, scale, basis, weight, max(left, LEAST_RESIDUAL * len(mean)))
 
     def distance(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distances (n,), near 1 for the training figures."""

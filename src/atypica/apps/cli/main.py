@@ -23,6 +23,9 @@ app.command("atypica.apps.cli.evaluate:evaluate", name="evaluate", help="Hold pr
 app.command("atypica.apps.cli.compare:compare", name="compare", help="Models, or results of folds, against each other.")
 app.command("atypica.apps.cli.calibrate:calibrate", name="calibrate", help="Fit a model to your own labeled figures.")
 app.command("atypica.apps.cli.train:train", name="train", help="Make a model from labeled figures.")
+app.command(
+    "atypica.apps.cli.benchmark:benchmark", name="benchmark", help="Recipes against each other, on the same figures."
+)
 app.command("atypica.apps.cli.recipes:app", name="recipes", help="List, show, compare and preview recipes of models.")
 app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that everything needed is here and works.")
 app.command("atypica.apps.cli.data:app", name="data", help="List, fetch, describe, audit and split datasets.")

@@ -1,0 +1,241 @@
+"""What the networks of a run say of every test set: predicted once, kept, and marked where a figure must not count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from atypica.benchmark.predictions import Answers, figure_columns, kept_answers, write_predictions
+from atypica.benchmark.runs import Work
+from atypica.benchmark.suite import Entry, Leaks, TestSpec
+from atypica.benchmark.testset import TestFigures
+from atypica.core.errors import BundleError, EvaluationError, SourceError
+from atypica.core.files import sha256_bytes
+from atypica.core.vocabulary import Subtype
+from atypica.data.leaks import leaks
+from atypica.evaluation.calibration import fit_calibration
+from atypica.evaluation.leaderboard import Kind
+from atypica.evaluation.thresholds import max_balanced_accuracy
+from atypica.inference.bundle import read_bundle
+from atypica.models.network import FigureNetwork
+from atypica.training.crops import CropStore
+from atypica.training.crossval import fold_networks, out_of_fold
+from atypica.training.distill import student_network
+from atypica.training.predict import predict
+from atypica.training.run import Run
+
+Calibration = tuple[float, float]
+"""Temperature and bias: p = sigmoid((logit - bias) / temperature)."""
+CIRCULAR = "it would be chosen on the very figures that are tested"
+
+
+@dataclass(frozen=True)
+class Operating:
+    """Where a run's networks call AMF by their own choice, and how their logits become probabilities.
+
+    Attributes:
+        logit: the own threshold, on the logit; None where there is none, and `note` says why.
+        calibration: None where there is none.
+    """
+
+    logit: float | None
+    calibration: Calibration | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the networks of an entry say of a test set.
+
+    Attributes:
+        entry, seed, kind, test: which.
+        table: one row a figure: `figure_id`, `label`, `case`, `subtype`, domains, `leak`, `duplicate_of`, `error`,
+            and `scored`, which says whether the row counts.
+        answers: in the order of the table.
+        operating: by the run's out-of-fold predictions.
+        split: tells one assignment of folds from another.
+        leaks: what was done with leaked figures.
+        shared_cases: cases that stand in training too.
+    """
+
+    entry: str
+    seed: int
+    kind: Kind
+    test: str
+    table: pd.DataFrame
+    answers: Answers
+    operating: Operating
+    split: str
+    leaks: Leaks
+    shared_cases: int
+
+
+@dataclass(frozen=True)
+class Typist:
+    """Types test sets with a run's networks, which are loaded no sooner than needed.
+
+    Attributes:
+        work: what all runs share.
+        entry, seed: which run.
+        run: with all folds finished.
+    """
+
+    work: Work
+    entry: Entry
+    seed: int
+    run: Run
+
+    def predict(self) -> list[Predicted]:
+        """Every test set by the folds' networks, and by the distilled one, if the run has finished one."""
+        found = [self._left_out(spec) for spec in self.work.suite.tests if spec.left_out]
+        for test, table in zip(self.work.tests, self.screened, strict=True):
+            found.append(self._predicted("ensemble", test, table, self._folds(test, table), self.operating))
+            if self.distilled:
+                found.append(self._predicted("distilled", test, table, self._student(test, table), self.distilled))
+            self.work.say(f"{self.entry.label}, seed {self.seed}: {test.spec.name} predicted")
+        return found
+
+    @cached_property
+    def screened(self) -> list[pd.DataFrame]:
+        """The table of every test set, with what speaks against each row.
+
+        Raises:
+            SourceError: a test figure is trained on, and the suite refuses that.
+        """
+        return [self._screen(test) for test in self.work.tests]
+
+    @cached_property
+    def held_out(self) -> pd.DataFrame:
+        """What every training figure's own fold said of it, one view."""
+        return out_of_fold(self.run)
+
+    @cached_property
+    def operating(self) -> Operating:
+        """Threshold and calibration by the out-of-fold predictions."""
+        labels, logits = self.run.figures.labels, self.held_out["amf_0_views1"].to_numpy(dtype=np.float64)
+        own = max_balanced_accuracy(labels, expit(logits)).value
+        try:
+            return Operating(float(logit(own)), fit_calibration(logits, labels))
+        except EvaluationError as error:
+            return Operating(float(logit(own)), None, error.message)
+
+    @cached_property
+    def distilled(self) -> Operating | None:
+        """Those of the finished bundle's card; None where the run has no bundle of this recipe."""
+        if not self.run.ledger.find("bundle", self.run.recipe.hash):
+            return None
+        try:
+            card = read_bundle(self.run.folder / "bundle").card
+        except BundleError:
+            return None
+        fitted = card.calibration
+        own = fitted.temperature * float(logit(card.thresholds.default)) + fitted.bias
+        return Operating(own, (fitted.temperature, fitted.bias))
+
+    @cached_property
+    def _networks(self) -> list[FigureNetwork]:
+        return fold_networks(self.run)
+
+    def _folds(self, test: TestFigures, table: pd.DataFrame) -> Answers:
+        file = self.work.file(self.entry.label, self.seed, test.spec.name)
+        return self._answers(test, table, file, self.run.recipe.fold_hash, lambda: self._networks)
+
+    def _student(self, test: TestFigures, table: pd.DataFrame) -> Answers:
+        file = self.work.file(self.entry.label, self.seed, f"{test.spec.name}.distilled")
+        return self._answers(test, table, file, self.run.recipe.hash, lambda: [student_network(self.run)])
+
+    def _answers(
+        self,
+        test: TestFigures,
+        table: pd.DataFrame,
+        file: Path,
+        recipe: str,
+        networks: Callable[[], list[FigureNetwork]],
+    ) -> Answers:
+        key = _key(self.run, test, recipe)
+        answers = kept_answers(file, key)
+        if answers is None:
+            store = CropStore.load(test.figures.where(test.readable), self.run.recipe.geometry)
+            answers = _ask(networks(), store).spread(test.readable)
+        write_predictions(file, table, answers, key)
+        return answers
+
+    def _predicted(
+        self, kind: Kind, test: TestFigures, table: pd.DataFrame, answers: Answers, operating: Operating
+    ) -> Predicted:
+        suite, run = self.work.suite, self.run
+        shared = _shared_cases(run, test)
+        return Predicted(
+            self.entry.label, self.seed, kind, test.spec.name, table, answers, operating,
+            run.split_hash, suite.leaks, shared,
+        )  # fmt: skip
+
+    def _screen(self, test: TestFigures) -> pd.DataFrame:
+        training = self.run.figures
+        known = {self.work.digests[name] for name in training.table["figure_id"]} - {""}
+        leak = leaks(test.figures, test.pixels, training, known)
+        policy = self.work.suite.leaks
+        if policy == "refuse" and any(leak):
+            first = test.figures.table["figure_id"][next(row for row, why in enumerate(leak) if why)]
+            raise SourceError(
+                f"{sum(map(bool, leak))} figures of test set {test.spec.name} are trained on, first {first}",
+                "leave them out of one of the two, or set 'leaks: drop' in the suite",
+            )
+        table = figure_columns(test.figures, self.work.suite.domains)
+        table["leak"], table["duplicate_of"] = leak, list(test.repeat_of)
+        table["error"] = [error or "" for error in test.pixels.errors]
+        kept = np.array([not why for why in leak], dtype=bool) | (policy == "mark")
+        table["scored"] = test.scored & kept
+        return table
+
+    def _left_out(self, spec: TestSpec) -> Predicted:
+        """The out-of-fold predictions as a test: column K holds the figures of fold K alone."""
+        run = self.run
+        table = figure_columns(run.figures, self.work.suite.domains)
+        table["leak"] = table["duplicate_of"] = table["error"] = ""
+        table["scored"] = True
+        own = run.folds[:, None] == np.arange(run.fold_count)
+        amf = np.where(own, self.held_out["amf_0_views1"].to_numpy(dtype=np.float64)[:, None], np.nan)
+        names = [f"subtype_{index}_views1" for index in range(len(Subtype))]
+        subtype = None
+        if names[0] in self.held_out:
+            subtype = np.where(own[..., None], self.held_out[names].to_numpy(dtype=np.float64)[:, None, :], np.nan)
+        answers = Answers(amf, subtype)
+        file = self.work.file(self.entry.label, self.seed, spec.name)
+        write_predictions(file, table, answers, f"{run.recipe.fold_hash}-{run.data_hash}")
+        none = Operating(None, None, CIRCULAR)
+        return Predicted(
+            self.entry.label, self.seed, "left-out", spec.name, table, answers, none,
+            run.split_hash, self.work.suite.leaks, 0,
+        )  # fmt: skip
+
+
+def _ask(networks: list[FigureNetwork], store: CropStore) -> Answers:
+    """One view of every figure by every network."""
+    rows = np.arange(len(store))
+    outputs = [predict(network, store, rows) for network in networks]
+    amf = np.stack([output["amf"][:, 0] for output in outputs], axis=1).astype(np.float64)
+    if "subtype" not in outputs[0]:
+        return Answers(amf, None)
+    return Answers(amf, np.stack([output["subtype"] for output in outputs], axis=1).astype(np.float64))
+
+
+def _key(run: Run, test: TestFigures, recipe: str) -> str:
+    """Of everything that the answers depend on."""
+    figures = "\n".join(map("\t".join, zip(test.figures.table["figure_id"], test.pixels.digests, strict=True)))
+    return sha256_bytes(f"{recipe}\n{run.data_hash}\n{figures}".encode())[:16]
+
+
+def _shared_cases(run: Run, test: TestFigures) -> int:
+    """Cases of a test set whose other figures train, where both sets name them alike."""
+    if "case" not in test.figures.table:
+        return 0
+    tested: NDArray[np.object_] = test.figures.table["case"][test.scored].dropna().to_numpy()
+    return len(set(tested) & set(run.figures.cases))

@@ -1,0 +1,104 @@
+"""One entry and seed: a training run like any other, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from atypica.benchmark.suite import Entry, Suite
+from atypica.benchmark.testset import TestFigures
+from atypica.core.errors import SettingsError
+from atypica.data.figures import Figures
+from atypica.training.crossval import train_fold
+from atypica.training.recipe import load_recipe
+from atypica.training.run import Run
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all runs of a benchmark share.
+
+    Attributes:
+        suite: which runs there are.
+        source: the training source.
+        digests: of its pixels, by `figure_id`.
+        tests: the sets that could be opened.
+        out: where everything is kept.
+        say: called with a line about every finished step.
+    """
+
+    suite: Suite
+    source: Figures
+    digests: dict[str, str]
+    tests: Sequence[TestFigures]
+    out: Path
+    say: Say
+
+    def run_folder(self, label: str, seed: int) -> Path:
+        """Where a run is kept."""
+        return run_folder(self.out, label, seed)
+
+    def file(self, label: str, seed: int, test: str) -> Path:
+        """Where the predictions of a run for a test set are kept."""
+        return self.out / "predictions" / label / f"seed-{seed}" / f"{test}.parquet"
+
+
+def run_folder(out: Path, label: str, seed: int) -> Path:
+    """Where the run of an entry and seed is kept."""
+    return out / "runs" / label / f"seed-{seed}"
+
+
+def place_run(suite: Suite, out: Path, label: str, folder: Path) -> None:
+    """Let an entry take up a run that lies elsewhere, by a link; its seed must be one of the suite's.
+
+    Raises:
+        SettingsError: there is no run, of no such entry or seed, or another run stands in its place.
+    """
+    entry = suite.only([label]).entries[0]
+    if not (folder / "recipe.yaml").is_file():
+        raise SettingsError(f"{folder} is no run: it has no recipe.yaml", "give the folder that atypica train made")
+    seed = load_recipe(str(folder / "recipe.yaml")).seed
+    if seed not in suite.seeds:
+        raise SettingsError(f"the run {folder} has seed {seed}; the suite has {suite.seeds}", "add it to 'seeds'")
+    if load_recipe(str(folder / "recipe.yaml")).fold_hash != suite.recipe_of(entry, seed).fold_hash:
+        raise SettingsError(f"{folder} holds a run of another recipe than entry '{label}'", "compare recipe.yaml")
+    place = run_folder(out, label, seed)
+    if place.resolve() == folder.resolve():
+        return
+    if place.exists():
+        raise SettingsError(f"{place} holds another run", "remove it, or choose another --out")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(folder.resolve(), target_is_directory=True)
+
+
+def open_run(work: Work, entry: Entry, seed: int) -> Run:
+    """The run of an entry and seed; figures with a blank in the column that `split.by` names are left out.
+
+    Raises:
+        SettingsError: no such recipe; the folder holds a run of another one.
+        SourceError: figures that cannot be trained on.
+    """
+    recipe = work.suite.recipe_of(entry, seed)
+    source, column = work.source, recipe.split.by
+    if column and column in source.table:
+        known = source.table[column].notna().to_numpy()
+        if not known.all():
+            work.say(f"{entry.label}: {int((~known).sum())} figures without {column} are left out")
+            source = source.where(known)
+    return Run.open(work.run_folder(entry.label, seed), recipe, source)
+
+
+def train_folds(run: Run, name: str, say: Say, only: Sequence[int] = ()) -> None:
+    """Train the folds that the ledger does not have yet (of those in `only`, if any are named)."""
+    wanted = [fold for fold in range(run.fold_count) if not only or fold in only]
+    open_folds = [fold for fold in wanted if not run.ledger.find(f"fold {fold}", run.recipe.fold_hash)]
+    if not open_folds:
+        return
+    store = run.load_crops()
+    for fold in open_folds:
+        metrics = run.once(f"fold {fold}", run.recipe.fold_hash, lambda fold=fold: train_fold(run, store, fold, (1,)))
+        say(f"{name}, fold {fold}: {json.dumps(metrics)}")

@@ -1,0 +1,69 @@
+"""Which figures of a test set stand twice in it, or were trained on: by pixels, and by place on the slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from atypica.data.audit.duplicates import TOLERANCE_PX, crops_are_files, same_place
+from atypica.data.audit.looks import look
+from atypica.data.audit.pool import pool_figures
+from atypica.data.figures import Figures
+from atypica.data.readers import MAX_PIXELS
+
+SAME_PIXELS = "same pixels"
+SAME_PLACE = "same place of the slide"
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The decoded pixels of each figure, as hashes.
+
+    Attributes:
+        digests: SHA-256 of size and RGB, one a figure; "" where it could not be read, or where images are regions
+            with many figures.
+        errors: why a figure could not be read, None where it could.
+    """
+
+    digests: tuple[str, ...]
+    errors: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, figures: Figures) -> Pixels:
+        """Read every crop once."""
+        pool = pool_figures([figures])
+        if not crops_are_files(pool):
+            return cls(("",) * len(figures), (None,) * len(figures))
+        looks = look(pool, MAX_PIXELS)
+        return cls(tuple(looks.digests), tuple(looks.errors))
+
+
+def repeats(figures: Figures, pixels: Pixels) -> list[str]:
+    """For each figure the `figure_id` of the first one with the same pixels; "" for the first itself."""
+    first: dict[str, str] = {}
+    ids = figures.table["figure_id"].tolist()
+    return [
+        "" if not digest or first.setdefault(digest, name) == name else first[digest]
+        for name, digest in zip(ids, pixels.digests, strict=True)
+    ]
+
+
+def leaks(test: Figures, pixels: Pixels, training: Figures, known: set[str]) -> list[str]:
+    """For each test figure why it counts as one that was trained on; "" where it was not.
+
+    Args:
+        test: the figures to test on.
+        pixels: theirs.
+        training: the figures that train; their slide, x and y are compared.
+        known: the digests of their pixels.
+    """
+    pool = pool_figures([training], [test])
+    start = len(training)
+    placed: set[int] = set()
+    for group in same_place(pool, TOLERANCE_PX, ()):
+        tested = {row - start for row in group.rows if row >= start}
+        if len(tested) < len(group.rows):
+            placed |= tested
+    return [
+        SAME_PIXELS if digest and digest in known else SAME_PLACE if row in placed else ""
+        for row, digest in enumerate(pixels.digests)
+    ]

@@ -1,0 +1,1 @@
+"""A leaderboard as tables, plots and one page; the terminal's form is the command line's own."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from atypica.core.files import atomic_path
+from atypica.core.tables import write_table
 from atypica.models.network import FigureNetwork
 from atypica.training.crops import CropStore
 from atypica.training.fit import fit, load_weights
@@ -98,5 +98,4 @@ def _write_predictions(run: Run, fold: int, rows: NDArray[np.int64], outputs: di
         for name, logits in heads.items():
             if name != "embedding":
                 columns |= {f"{name}_{index}_views{views}": logits[:, index] for index in range(logits.shape[1])}
-    with atomic_path(fold_folder(run, fold) / PREDICTIONS) as temporary:
-        pd.DataFrame(columns).to_parquet(temporary)
+    write_table(pd.DataFrame(columns), fold_folder(run, fold) / PREDICTIONS)

@@ -53,6 +53,19 @@ def test_predictions_are_joined_figure_by_figure(tables, capsys):
     assert content["format"] == {"name": "atypica-comparison", "version": 1}
 
 
+def test_figures_that_trained_one_model_count_for_none(tables, capsys):
+    folder, _ = tables
+    table = pd.read_csv(folder / "a.csv")
+    table.assign(in_training=table["figure_id"].isin([f"f{k}" for k in range(30)])).to_csv(
+        folder / "a.csv", index=False
+    )
+    paths, labels = [folder / "a.csv", folder / "b.csv"], str(folder / "labels.csv")
+    _, content = found(capsys, *paths, labels=labels)
+    assert (content["figures"], content["input"]["models"]["a"]["training_figures_left_out"]) == (N - 30, 30)
+    _, kept = found(capsys, *paths, labels=labels, keep_training_figures=True)
+    assert kept["figures"] == N
+
+
 def test_only_figures_that_all_have_scored_count(tables, capsys):
     folder, _ = tables
     paths = [folder / f"{name}.csv" for name in "abc"]

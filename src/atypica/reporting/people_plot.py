@@ -37,7 +37,7 @@ def people_plot(people: People, threshold: float) -> Figure:
     rows = _rows(people)
     bottom = rows[-1][0]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_IN, 0.85 + 0.19 * (bottom + 1)), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, 0.9 + 0.185 * (bottom + 1)), layout="constrained")
         panels = figure.subplots(1, len(_PANELS), sharey=True, sharex=True)
         for axes, (metric, words) in zip(panels, _PANELS.items(), strict=True):
             _panel(axes, rows, metric, words)
@@ -45,7 +45,7 @@ def people_plot(people: People, threshold: float) -> Figure:
         first.set_yticks([row[0] for row in rows], [row[1] for row in rows])
         for tick, row in zip(first.get_yticklabels(), rows, strict=True):
             tick.set_color(_EXPERT if row[2] == "expert" else _MODEL)
-        first.set(xlim=(_lowest(rows), 1.0), ylim=(bottom + 0.7, -0.7))
+        first.set(xlim=(_lowest(rows), 1.0), ylim=(bottom + 1, -0.7))
         figure.supxlabel(_words(people, threshold), fontsize=6.2, color=MUTED)
     return figure
 
@@ -54,8 +54,8 @@ def _rows(people: People) -> list[_Row]:
     rows: list[_Row] = []
     at = 0.0
     for each in people.beside:
-        rows += [(at, each.name, "expert", each.expert.metrics), (at + 0.8, "model", "model", each.model.metrics)]
-        at += 2.1
+        rows += [(at, each.name, "expert", each.expert.metrics), (at + 0.9, "model", "model", each.model.metrics)]
+        at += 2.6
     if people.majority:
         rows.append((at, "model, all experts", "model", people.majority.metrics))
     return rows

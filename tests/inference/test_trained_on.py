@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from tiny_model import tiny_card, tiny_graph
 
+from atypica.apps.cli.calibrate import calibrate
 from atypica.apps.cli.main import run
 from atypica.core.errors import BundleError, SourceError
 from atypica.data.figures import figures_from
@@ -124,6 +125,19 @@ def test_screen_table_and_report_say_so(bundle, crops, tmp_path, monkeypatch, ca
     report = (out / "report.html").read_text()
     assert said in report
     assert report.count(">training figure</span>") == 4
+
+
+def test_calibration_on_training_figures_is_warned_of(bundle, crops, tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    for number in range(6, 30):
+        noise = rng.integers(0, 150 + 100 * (number % 2), (96, 96, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(crops / f"{number}.png")
+    table = pd.DataFrame({"image": [f"{number}.png" for number in range(30)], "label": ["AMF", "NMF"] * 15})
+    table.to_csv(crops / "figures.csv", index=False)
+    out = tmp_path / "calibrated"
+    calibrate(labels=str(crops / "figures.csv"), out=out, model=bundle.path)
+    assert "4 of 30 figures were training figures of this model" in "".join(capsys.readouterr())
+    assert read_bundle(out).trained_on == bundle.trained_on
 
 
 def test_a_report_without_training_figures_does_not_speak_of_them(tiny_bundle, crops):

@@ -28,6 +28,7 @@ class LabeledLogits:
         logits: (figures,): of AMF, not calibrated.
         cases: (figures,); None where any figure has none.
         ood: (figures,): share of held-out training figures less unlike; NaN where the model does not say.
+        in_training: how many trained the model; 0 where it does not say.
         unlabeled, failed: figures left out.
         notes: what was understood and assumed, as sentences.
     """
@@ -37,6 +38,7 @@ class LabeledLogits:
     logits: NDArray[np.float64]
     cases: NDArray[np.object_] | None
     ood: NDArray[np.float64]
+    in_training: int = 0
     unlabeled: int = 0
     failed: int = 0
     notes: tuple[str, ...] = ()
@@ -65,7 +67,8 @@ def labeled_logits(
         raise SourceError(f"{figures.name} has no labels", "fill the column 'label' with AMF or NMF")
     chosen = figures.where(known)
     resolution = Resolution(chosen, mpp)
-    columns = run(model.classifier, FileCrops(chosen, max_pixels), resolution, len(chosen), plan or Plan())
+    crops, plan = FileCrops(chosen, max_pixels), plan or Plan()
+    columns = run(model.classifier, crops, resolution, len(chosen), plan, trained_on=model.trained_on)
     logits = columns.outputs["amf"].reshape(-1).astype(np.float64)
     typed = ~np.isnan(logits)
     if not typed.any():
@@ -76,6 +79,7 @@ def labeled_logits(
         logits=logits[typed],
         cases=_cases(chosen, typed),
         ood=strangeness(columns.outputs.get("distance"), model.card.strangeness, len(chosen))[typed],
+        in_training=columns.in_training.count(True),
         unlabeled=int((~known).sum()),
         failed=int((~typed).sum()),
         notes=(*figures.notes, *resolution_notes(columns.mpp, columns.origins)),

@@ -32,6 +32,11 @@ class Model:
         """What the model is, what it was trained on, how good it is."""
         return self._bundle.card
 
+    @property
+    def trained_on(self) -> frozenset[str] | None:
+        """The hashes of its training figures; None where the bundle does not say."""
+        return self._bundle.trained_on
+
     @cached_property
     def classifier(self) -> Classifier:
         """The network itself."""
@@ -70,7 +75,7 @@ class Model:
         plan = Plan(views, default_threads() if threads is None else threads, batch)
         figures, crops = take(source, max_pixels)
         resolution = Resolution(figures, mpp)
-        columns = run(self.classifier, crops, resolution, len(figures), plan, trained_on=self._bundle.trained_on)
+        columns = run(self.classifier, crops, resolution, len(figures), plan, trained_on=self.trained_on)
         predictions = tabulate(figures, columns.outputs, columns.errors, self.card, cut, columns.in_training)
         notes = (*figures.notes, *resolution_notes(columns.mpp, columns.origins))
         return Result(predictions, figures, self.classifier, notes, views, crops, resolution)

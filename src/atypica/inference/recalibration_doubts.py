@@ -6,6 +6,7 @@ from typing import Any
 
 from atypica.evaluation.intervals import Interval
 from atypica.inference.labeled import LabeledLogits
+from atypica.inference.trained_on import flattery
 
 FEWEST_OF_A_CLASS = 30
 FEWEST_CASES = 10
@@ -27,7 +28,12 @@ def doubts(
         measured: the metrics before and after, in this order.
         far: how unlike the training figures they are; None where the model does not say.
     """
-    return (*_too_few(figures, interval), *_no_better(measured), *_too_far(far))
+    return (*_seen(figures), *_too_few(figures, interval), *_no_better(measured), *_too_far(far))
+
+
+def _seen(figures: LabeledLogits) -> list[str]:
+    words = flattery(figures.in_training, len(figures.labels))
+    return [f"{words}, and probabilities fitted to them are too sure: label others"] if words else []
 
 
 def _too_few(figures: LabeledLogits, interval: Interval) -> list[str]:

@@ -77,7 +77,8 @@ def run_suite(suite: Suite, out: Path, options: Options, say: Say = lambda _: No
                 say(f"{entry.label}, seed {seed} failed: {failures[-1].error}")
     if options.folds_only:
         return None
-    notes = tuple(dict.fromkeys([*source.notes, *(note for test in work.tests for note in test.figures.notes)]))
+    of_tests = (note for test in work.tests for note in test.figures.notes)
+    notes = tuple(dict.fromkeys([*source.notes, *of_tests, *work.notes]))
     return _leaderboard(suite, tests, predicted, failures, options, notes, say)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from atypica.benchmark.suite import Entry, Suite
@@ -12,7 +12,7 @@ from atypica.benchmark.testset import TestFigures
 from atypica.core.errors import SettingsError
 from atypica.data.figures import Figures
 from atypica.training.crossval import train_fold
-from atypica.training.recipe import load_recipe
+from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.run import Run
 
 Say = Callable[[str], None]
@@ -29,6 +29,7 @@ class Work:
         tests: the sets that could be opened.
         out: where everything is kept.
         say: called with a line about every finished step.
+        notes: what the reader of the leaderboard must know; grows while it runs.
     """
 
     suite: Suite
@@ -37,6 +38,7 @@ class Work:
     tests: Sequence[TestFigures]
     out: Path
     say: Say
+    notes: list[str] = field(default_factory=list[str])
 
     def run_folder(self, label: str, seed: int) -> Path:
         """Where a run is kept."""
@@ -82,14 +84,25 @@ def open_run(work: Work, entry: Entry, seed: int) -> Run:
         SettingsError: no such recipe; the folder holds a run of another one.
         SourceError: figures that cannot be trained on.
     """
-    recipe = work.suite.recipe_of(entry, seed)
+    folder = work.run_folder(entry.label, seed)
+    recipe = _as_it_lies(folder, work.suite.recipe_of(entry, seed))
     source, column = work.source, recipe.split.by
     if column and column in source.table:
         known = source.table[column].notna().to_numpy()
         if not known.all():
-            work.say(f"{entry.label}: {int((~known).sum())} figures without {column} are left out")
+            work.notes.append(f"{entry.label}: {int((~known).sum()):,} figures without {column} are left out")
+            work.say(work.notes[-1])
             source = source.where(known)
-    return Run.open(work.run_folder(entry.label, seed), recipe, source)
+    return Run.open(folder, recipe, source)
+
+
+def _as_it_lies(folder: Path, recipe: Recipe) -> Recipe:
+    """The recipe of the run in a folder, if its folds are those of `recipe`: its way of distilling stays its own."""
+    path = folder / "recipe.yaml"
+    if not path.is_file():
+        return recipe
+    kept = load_recipe(str(path))
+    return kept if kept.fold_hash == recipe.fold_hash else recipe
 
 
 def train_folds(run: Run, name: str, say: Say, only: Sequence[int] = ()) -> None:

@@ -12,6 +12,8 @@ from atypica.core.files import write_text
 from atypica.evaluation.leaderboard import Leaderboard
 from atypica.reporting.leaderboard.board import Board, Row, boards
 
+OURS, PRINTED = 3, 4
+"""Decimals of our numbers, and of published ones, which stand as they were printed."""
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -103,7 +105,8 @@ def cells_of(board: Board, row: Row, ranges: bool = True) -> list[str]:
     """The texts of a row: name, of, (figures,) and every column; `ranges` adds lowest and highest over folds."""
     counts = [f"{row.counts[0]:,}" if row.counts else ""] if board.counted else []
     known = [row.cells.get(key) for key in board.columns]
-    return [row.name, row.of, *counts, *(cell.text(ranges=ranges) if cell else "" for cell in known)]
+    digits = PRINTED if row.published else OURS
+    return [row.name, row.of, *counts, *(cell.text(digits, ranges=ranges) if cell else "" for cell in known)]
 
 
 def heads_of(board: Board) -> list[str]:

@@ -77,8 +77,9 @@ def run_suite(suite: Suite, out: Path, options: Options, say: Say = lambda _: No
                 say(f"{entry.label}, seed {seed} failed: {failures[-1].error}")
     if options.folds_only:
         return None
-    of_tests = (note for test in work.tests for note in test.figures.notes)
-    notes = tuple(dict.fromkeys([*source.notes, *of_tests, *work.notes]))
+    sources = [source, *(test.figures for test in work.tests)]
+    of_sources = [f"{figures.name}: {note}" for figures in sources for note in figures.notes]
+    notes = tuple(dict.fromkeys([*of_sources, *work.notes]))
     return _leaderboard(suite, tests, predicted, failures, options, notes, say)
 
 

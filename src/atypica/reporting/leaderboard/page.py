@@ -146,8 +146,8 @@ _OVERVIEW = (
     "interval. Hollow diamonds, in italics: published."
 )
 _RELIABILITY = (
-    "Reliability: how often figures with a given p(AMF) are AMF. Grey: plain sigmoid of the mean logit. Blue: "
-    "calibrated on out-of-fold predictions, with Wilson's 95 % interval of each bin."
+    "Reliability: how often figures with a given p(AMF) are AMF. Grey squares: plain sigmoid of the mean logit. Blue "
+    "dots: calibrated on out-of-fold predictions, with Wilson's 95 % interval of each bin. ECE of each, in its color."
 )
 
 

@@ -122,15 +122,15 @@ def reliability_plot(scored: Sequence[Scored]) -> Figure | None:
 def _reliability(axes: Axes, one: Scored) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.6, ls=(0, (2, 2)))
     raw = one.first.overall.metrics["ece"].value
-    words = [f"plain: ECE {raw:.3f}"] if raw is not None else []
+    words = [f"ECE {raw:.3f}"] if raw is not None else []
     _bins(axes, one.first.reliability, MUTED, "s", False)
     if one.calibrated:
         _bins(axes, one.calibrated.reliability, NMF_COLOR, "o", True)
-        words.append(f"calibrated: {_number(one.calibrated.ece)}")
+        words.append(f"ECE {_number(one.calibrated.ece)}")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=_TICKS, yticks=_TICKS, aspect="equal")
     axes.set_title(one.label if len(one.label) <= 26 else f"{one.label[:25]}…", fontsize=7.2, loc="left")
-    for line, (text, color) in enumerate(zip(words, (MUTED, NMF_COLOR), strict=False)):
-        axes.text(0.01, 0.99 - 0.09 * line, text, color=color, fontsize=6, va="top")
+    for line, (text, color) in enumerate(zip(reversed(words), (NMF_COLOR, MUTED)[-len(words) :], strict=False)):
+        axes.text(1.0, 0.01 + 0.08 * line, text, color=color, fontsize=6, ha="right")
 
 
 def _bins(axes: Axes, bins: Sequence[ReliabilityBin], color: str, marker: str, bars: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
@@ -119,6 +121,16 @@ def test_experts_who_always_say_the_same_have_no_kappa_and_a_reason():
     metrics = people.beside[0].expert.metrics
     assert metrics["sensitivity"].reason == "no AMF figures"
     assert metrics["kappa"].reason == "all calls are alike"
+
+
+def test_a_difference_is_undefined_where_the_kappa_of_the_expert_is():
+    # All experts say NMF throughout; the model calls half of the figures AMF, so that its own kappa is 0.
+    people = evaluate_people(np.zeros((6, 3)), np.array([0.1, 0.9] * 3), 0.5, settings=SETTINGS)
+    first = people.beside[0]
+    assert first.model.metrics["kappa"].value == 0
+    assert first.expert.metrics["kappa"].value is None
+    assert (first.difference["kappa"].value, first.difference["kappa"].reason) == (None, "all calls are alike")
+    json.dumps(people.to_json(), allow_nan=False)
 
 
 def test_subtypes_of_two_experts_and_the_model_on_the_same_figures():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -237,11 +238,12 @@ class _Work:
     ) -> tuple[dict[str, Estimate], dict[str, Judged]]:
         y = truth[used]
         counts = {name: Confusion.of(y, call[used]) for name, call in calls.items()}
+        needed: dict[str, tuple[Confusion, ...]] = {name: (one,) for name, one in counts.items()}
+        if len(calls) == 2:
+            needed["difference"] = tuple(counts.values())
         traits = {
-            f"{name}.{metric}": MetricTraits(
-                _undefined(metric, counts.get(name, counts["model"])), _CLASSES.get(metric)
-            )
-            for name in (*calls, *(["difference"] if len(calls) == 2 else []))
+            f"{name}.{metric}": MetricTraits(_undefined(metric, *parts), _CLASSES.get(metric))
+            for name, parts in needed.items()
             for metric in PEOPLE_METRICS
         }
         traits["model.auroc"] = MetricTraits(_undefined("auroc", counts["model"]))
@@ -292,9 +294,13 @@ def _rates(sums: Floats) -> dict[str, Floats]:
     return dict(zip(PEOPLE_METRICS, (balanced, sensitivity, specificity, kappa), strict=True))
 
 
-def _undefined(metric: str, counts: Confusion) -> str | None:
-    if metric != "kappa":
-        return undefined_reason(metric, counts)
+def _undefined(metric: str, *counts: Confusion) -> str | None:
+    """Why a metric of one who calls, or the difference of two, is undefined."""
+    reason = _no_kappa if metric == "kappa" else partial(undefined_reason, metric)
+    return next(filter(None, map(reason, counts)), None)
+
+
+def _no_kappa(counts: Confusion) -> str | None:
     if not counts.figures:
         return "no figures"
     alike = counts.figures in {counts.tp, counts.tn}

@@ -54,6 +54,10 @@ def test_domains_are_numbered_by_name_and_numbers_kept():
     assert number_domains([7, 3.0, np.nan, "10"]) == ([7, 3, None, 10], {3: "3", 7: "7", 10: "10"})
 
 
+def test_two_names_of_one_number_stay_two_domains():
+    assert number_domains(["01", "1", "2"]) == ([1, 2, 3], {1: "01", 2: "1", 3: "2"})
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(EvaluationError, match="decisions"):
         challenge_metrics(Y, P, P)

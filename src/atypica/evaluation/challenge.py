@@ -60,7 +60,7 @@ def number_domains(values: Sequence[object]) -> tuple[list[int | None], dict[int
     """
     texts = [None if _blank(value) else _text(value) for value in values]
     names = sorted({text for text in texts if text is not None})
-    known = all(name.isascii() and name.isdigit() for name in names)
+    known = all(name.isascii() and name.isdigit() for name in names) and len(set(map(int, names))) == len(names)
     numbers = {name: int(name) if known else place for place, name in enumerate(names, 1)}
     meaning = {number: name for name, number in sorted(numbers.items(), key=lambda item: item[1])}
     return [None if text is None else numbers[text] for text in texts], meaning

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from atypica.data.audit.duplicates import TOLERANCE_PX, crops_are_files, same_place
+from atypica.data.audit.groups import same_values
 from atypica.data.audit.looks import look
 from atypica.data.audit.pool import pool_figures
 from atypica.data.figures import Figures
@@ -36,15 +39,29 @@ class Pixels:
         looks = look(pool, MAX_PIXELS)
         return cls(tuple(looks.digests), tuple(looks.errors))
 
+    @property
+    def groups(self) -> list[tuple[int, ...]]:
+        """Rows with the same pixels, whatever their files are called: two or more each, in the order of the table."""
+        return same_values(pd.Series(self.digests, dtype=object))
+
+    @property
+    def unchecked(self) -> str:
+        """What could not be looked at and why, as a sentence; "" where all was."""
+        unread = sum(error is not None for error in self.errors)
+        if not unread and not any(self.digests):
+            return "not checked for duplicates: the images are regions with several figures"
+        if not unread:
+            return ""
+        if unread == len(self.errors):
+            return "not checked for duplicates: the images of the labels cannot be read"
+        return f"not all checked for duplicates: {unread:,} of {len(self.errors):,} images cannot be read"
+
 
 def repeats(figures: Figures, pixels: Pixels) -> list[str]:
     """For each figure the `figure_id` of the first one with the same pixels; "" for the first itself."""
-    first: dict[str, str] = {}
     ids = figures.table["figure_id"].tolist()
-    return [
-        "" if not digest or first.setdefault(digest, name) == name else first[digest]
-        for name, digest in zip(ids, pixels.digests, strict=True)
-    ]
+    first = {row: ids[group[0]] for group in pixels.groups for row in group[1:]}
+    return [first.get(row, "") for row in range(len(ids))]
 
 
 def leaks(test: Figures, pixels: Pixels, training: Figures, known: set[str]) -> list[str]:

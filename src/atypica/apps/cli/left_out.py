@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from atypica.core.errors import SourceError
-from atypica.data.audit.copies import find_copies
 from atypica.data.figures import Figures
+from atypica.data.leaks import Pixels
 from atypica.inference.predictions import flags
 from atypica.inference.trained_on import flattery
 
@@ -69,15 +69,16 @@ def copies(labels: Figures, rows: NDArray[np.int64], truth: NDArray[np.float64])
         truth: 1 AMF, 0 NMF for each of `rows`.
     """
     chosen = Figures(labels.table.iloc[rows].reset_index(drop=True), labels.root, labels.name)
-    found = find_copies(chosen)
+    found = Pixels.of(chosen)
+    groups = found.groups
     kept = np.ones(len(rows), dtype=bool)
-    kept[[row for group in found.groups for row in group[1:]]] = False
+    kept[[row for group in groups for row in group[1:]]] = False
     gone = int((~kept).sum())
     notes = [found.unchecked] if found.unchecked else []
     if gone:
         noun = "figure repeats" if gone == 1 else "figures repeat"
         notes.append(f"{gone:,} {noun} the pixels of another: counted once (--keep-duplicates counts all)")
-    notes += _contradictions(chosen, found.groups, truth)
+    notes += _contradictions(chosen, groups, truth)
     return LeftOut(kept, {"duplicates_left_out": gone}, tuple(notes))
 
 

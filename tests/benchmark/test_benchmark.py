@@ -12,11 +12,14 @@ from scipy.special import expit
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from tiny_suite import SETTINGS, suite_values
 
-from atypica.apps.cli.benchmark import benchmark
+from atypica.apps.cli.benchmark import _bare, benchmark
 from atypica.benchmark.engine import Options, run_suite
 from atypica.benchmark.runs import place_run
-from atypica.benchmark.suite import Suite, load_suite
+from atypica.benchmark.suite import Suite, TestSpec, load_suite
+from atypica.benchmark.testset import TestFigures
 from atypica.core.errors import ExitCode, SettingsError
+from atypica.data.drawn import draw_figures
+from atypica.data.leaks import Pixels, leaks
 from atypica.data.sources import open_source
 from atypica.evaluation.bootstrap import BootstrapSettings
 from atypica.training.recipe import load_recipe
@@ -208,3 +211,20 @@ def test_figures_without_the_domain_that_is_left_out_in_turn_do_not_train_and_th
     for scanner, column in zip(scanners[:2], ["amf_0", "amf_1"], strict=True):
         assert set(kept.loc[kept[column].notna(), "scanner"]) == {scanner}
     assert {group.name for group in found.scored[0].first.domains["scanner"]} == set(scanners[:2])
+
+
+def test_another_table_of_the_same_folder_and_length_is_read_for_itself(tmp_path):
+    draw_figures(tmp_path, 24, seed=1)
+    figures = pd.read_csv(tmp_path / "figures.csv")
+    figures[:12].to_csv(tmp_path / "train.csv", index=False)
+    figures[12:].to_csv(tmp_path / "other.csv", index=False)
+    training, spec = open_source(tmp_path / "train.csv"), TestSpec(name="o", source=str(tmp_path / "other.csv"))
+    pixels = Pixels.of(training)
+    test = TestFigures.open(spec, training, pixels, keep_repeats=False)
+    assert not set(test.pixels.digests) & set(pixels.digests)
+    assert not any(leaks(test.figures, test.pixels, training, set(pixels.digests)))
+
+
+def test_a_command_is_shown_without_the_folders_of_the_machine(tmp_path):
+    words = ["quick", "--out", str(tmp_path / "out"), "--run", f"plain={tmp_path / 'run'}", "leaks=drop"]
+    assert [_bare(word) for word in words] == ["quick", "--out", "out", "--run", "plain=run", "leaks=drop"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from atypica.data.figures import Figures, figures_from
-from atypica.data.leaks import SAME_PIXELS, SAME_PLACE, Pixels, leaks, repeats
+from atypica.data.leaks import SAME_PIXELS, SAME_PLACE, Pixels, leaks, repeats, repeats_across_folds
 
 SLIDE = "slide-1.tiff"
 
@@ -62,3 +62,9 @@ def test_figures_that_cannot_be_read_are_no_repeats_of_each_other(crops):
     assert [error is None for error in pixels.errors] == [False, False, True]
     assert repeats(figures, pixels) == ["", "", ""]
     assert leaks(figures, pixels, figures.where(np.array([True, False, False])), {""} - {""}) == ["", "", ""]
+
+
+def test_a_figure_that_another_fold_holds_too_is_known_to_its_network():
+    leaked, repeated = repeats_across_folds(["a", "b", "c", "d", "e"], ["x", "x", "y", "y", ""], [0, 1, 0, 0, 1])
+    assert [bool(why) for why in leaked] == [True, True, False, False, False]
+    assert repeated == ["", "a", "", "c", ""]

@@ -71,6 +71,14 @@ def test_weights_of_another_network_name_the_first_tensors_that_do_not_fit(saved
     assert "model.backbone" in raised.value.fix
 
 
+@pytest.mark.parametrize("classes", [0, 2])
+def test_the_classifier_of_the_file_does_not_matter(tmp_path, classes):
+    state = timm.create_model(TINY, pretrained=False, num_classes=classes).state_dict()
+    save_file(state, tmp_path / "a.safetensors")
+    network = build_network(TINY, str(tmp_path / "a.safetensors"), HEADS)
+    assert torch.equal(network.backbone.conv_stem.weight, state["conv_stem.weight"])
+
+
 def test_a_tensor_of_another_shape_is_named(saved):
     state = torch.load(saved / "a.pth", weights_only=True)
     shape = "x".join(map(str, state["conv_stem.weight"].shape))

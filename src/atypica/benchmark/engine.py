@@ -65,7 +65,6 @@ def run_suite(suite: Suite, out: Path, options: Options, say: Say = lambda _: No
     say(f"{source.name}: {len(source)} figures")
     work, tests = _open(suite, source, out, options, say)
     predicted: list[Predicted] = []
-    failures: list[Failure] = []
     for entry in suite.entries:
         for seed in suite.seeds:
             try:
@@ -73,14 +72,13 @@ def run_suite(suite: Suite, out: Path, options: Options, say: Say = lambda _: No
             except OutputError:
                 raise
             except Exception as error:  # one run's fault, whatever it is, must not end the others
-                failures.append(_failure(suite, out, entry, seed, error))
-                say(f"{entry.label}, seed {seed} failed: {failures[-1].error}")
+                work.fail(entry, seed, _reason(out, entry, seed, error))
     if options.folds_only:
         return None
     sources = [source, *(test.figures for test in work.tests)]
     of_sources = [f"{figures.name}: {note}" for figures in sources for note in figures.notes]
     notes = tuple(dict.fromkeys([*of_sources, *work.notes]))
-    return _leaderboard(suite, tests, predicted, failures, options, notes, say)
+    return _leaderboard(suite, tests, predicted, work.failures, options, notes, say)
 
 
 def _open(suite: Suite, source: Figures, out: Path, options: Options, say: Say) -> tuple[Work, list[TestSet]]:
@@ -117,17 +115,13 @@ def _run(work: Work, entry: Entry, seed: int, folds_only: Sequence[int]) -> list
     return [] if folds_only else typist.predict()
 
 
-def _failure(suite: Suite, out: Path, entry: Entry, seed: int, error: Exception) -> Failure:
+def _reason(out: Path, entry: Entry, seed: int, error: Exception) -> str:
+    """Why a run failed, in a line; its traceback is kept."""
     kept = out / "errors" / f"{entry.label}-seed-{seed}.txt"
     write_text(kept, "".join(traceback.format_exception(error)))
-    words = error.message if isinstance(error, AtypicaError) else f"{type(error).__name__}: {error}"
-    if isinstance(error, AtypicaError) and error.fix:
-        words = f"{words} ({error.fix})"
-    return Failure(entry.label, seed, _label(suite, entry.label, seed), words)
-
-
-def _label(suite: Suite, entry: str, seed: int) -> str:
-    return entry if len(suite.seeds) == 1 else f"{entry}, seed {seed}"
+    if not isinstance(error, AtypicaError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error.message} ({error.fix})" if error.fix else error.message
 
 
 def _leaderboard(
@@ -143,9 +137,9 @@ def _leaderboard(
     for place, test in enumerate(tests):
         for one in (one for one in predicted if one.test == test.name):
             try:
-                found.append((score(one, suite, _label(suite, one.entry, one.seed), options.bootstrap), one))
+                found.append((score(one, suite, suite.label(one.entry, one.seed), options.bootstrap), one))
             except AtypicaError as error:
-                label = _label(suite, one.entry, one.seed)
+                label = suite.label(one.entry, one.seed)
                 failures.append(Failure(one.entry, one.seed, label, f"{test.name}: {error.message}"))
         tests[place] = _only_scored(test, [scored for scored, _ in found if scored.test == test.name])
     say("comparing")

@@ -16,10 +16,10 @@ from atypica.benchmark.predictions import Answers, figure_columns, kept_answers,
 from atypica.benchmark.runs import Work
 from atypica.benchmark.suite import Entry, Leaks, TestSpec
 from atypica.benchmark.testset import TestFigures
-from atypica.core.errors import BundleError, EvaluationError, SourceError
+from atypica.core.errors import AtypicaError, BundleError, EvaluationError, SourceError
 from atypica.core.files import sha256_bytes
 from atypica.core.vocabulary import Subtype
-from atypica.data.leaks import leaks
+from atypica.data.leaks import leaks, repeats_across_folds
 from atypica.evaluation.calibration import fit_calibration
 from atypica.evaluation.leaderboard import Kind
 from atypica.evaluation.thresholds import max_balanced_accuracy
@@ -96,10 +96,17 @@ class Typist:
         """Every test set by the folds' networks, and by the distilled one, if the run has finished one."""
         found = [self._left_out(spec) for spec in self.work.suite.tests if spec.left_out]
         for test, table in zip(self.work.tests, self.screened, strict=True):
-            found.append(self._predicted("ensemble", test, table, self._folds(test, table), self.operating))
-            if self.distilled:
-                found.append(self._predicted("distilled", test, table, self._student(test, table), self.distilled))
-            self.work.say(f"{self.entry.label}, seed {self.seed}: {test.spec.name} predicted")
+            try:
+                found += self._typed(test, table)
+            except AtypicaError as error:
+                self.work.fail(self.entry, self.seed, f"{test.spec.name}: {error.message}")
+        return found
+
+    def _typed(self, test: TestFigures, table: pd.DataFrame) -> list[Predicted]:
+        found = [self._predicted("ensemble", test, table, self._folds(test, table), self.operating)]
+        if self.distilled:
+            found.append(self._predicted("distilled", test, table, self._student(test, table), self.distilled))
+        self.work.say(f"{self.entry.label}, seed {self.seed}: {test.spec.name} predicted")
         return found
 
     @cached_property
@@ -199,8 +206,11 @@ class Typist:
         """The out-of-fold predictions as a test: column K holds the figures of fold K alone."""
         run = self.run
         table = figure_columns(run.figures, self.work.suite.domains)
-        table["leak"] = table["duplicate_of"] = table["error"] = ""
-        table["scored"] = True
+        names = run.figures.table["figure_id"].tolist()
+        digests = [self.work.digests[name] for name in names]
+        table["leak"], table["duplicate_of"] = repeats_across_folds(names, digests, run.folds.tolist())
+        table["error"] = ""
+        table["scored"] = (table["leak"] == "") & (table["duplicate_of"] == "")
         own = run.folds[:, None] == np.arange(run.fold_count)
         amf = np.where(own, self.held_out["amf_0_views1"].to_numpy(dtype=np.float64)[:, None], np.nan)
         names = [f"subtype_{index}_views1" for index in range(len(Subtype))]

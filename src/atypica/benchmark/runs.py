@@ -11,6 +11,7 @@ from atypica.benchmark.suite import Entry, Suite
 from atypica.benchmark.testset import TestFigures
 from atypica.core.errors import SettingsError
 from atypica.data.figures import Figures
+from atypica.evaluation.leaderboard import Failure
 from atypica.training.crossval import train_fold
 from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.run import Run
@@ -30,6 +31,7 @@ class Work:
         out: where everything is kept.
         say: called with a line about every finished step.
         notes: what the reader of the leaderboard must know; grows while it runs.
+        failures: what could not be run or typed; grows while it runs.
     """
 
     suite: Suite
@@ -39,6 +41,12 @@ class Work:
     out: Path
     say: Say
     notes: list[str] = field(default_factory=list[str])
+    failures: list[Failure] = field(default_factory=list[Failure])
+
+    def fail(self, entry: Entry, seed: int, words: str) -> None:
+        """Note that a run, or one of its test sets, came to nothing, and say so."""
+        self.failures.append(Failure(entry.label, seed, self.suite.label(entry.label, seed), words))
+        self.say(f"{entry.label}, seed {seed} failed: {words}")
 
     def run_folder(self, label: str, seed: int) -> Path:
         """Where a run is kept."""

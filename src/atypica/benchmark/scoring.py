@@ -234,7 +234,7 @@ def compare_fold_results(found: list[tuple[Scored, Predicted]]) -> dict[str, Fol
                 continue
             threshold = next(iter(scored.thresholds.values()))
             for fold, value in fold_values(Rows.of(predicted), threshold, metric).items():
-                row = (scored.label, f"{predicted.split}/{fold}", scored.seed, scored.test)
+                row = (scored.entry, f"{predicted.split}/{fold}", scored.seed, scored.test)
                 for column, cell in zip(columns.values(), row, strict=True):
                     column.append(cell)
                 values.append(value)

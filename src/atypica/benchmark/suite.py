@@ -111,6 +111,10 @@ class Suite(Settings):
         """
         return load_recipe(entry.recipe, [*self.settings, *entry.settings, f"seed={seed}"])
 
+    def label(self, entry: str, seed: int) -> str:
+        """What the leaderboard calls the run of an entry and seed."""
+        return entry if len(self.seeds) == 1 else f"{entry}, seed {seed}"
+
     def only(self, labels: list[str]) -> Suite:
         """The suite with some of its entries, in its own order.
 

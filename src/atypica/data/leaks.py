@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -84,3 +85,23 @@ def leaks(test: Figures, pixels: Pixels, training: Figures, known: set[str]) -> 
         SAME_PIXELS if digest and digest in known else SAME_PLACE if row in placed else ""
         for row, digest in enumerate(pixels.digests)
     ]
+
+
+def repeats_across_folds(
+    names: Sequence[str], digests: Sequence[str], folds: Sequence[int]
+) -> tuple[list[str], list[str]]:
+    """For each figure why the network that should not know it does, and the equal figure before it; "" where none.
+
+    Args:
+        names: `figure_id` of each figure.
+        digests: of its pixels, "" where they cannot be read.
+        folds: the fold that holds it out.
+    """
+    first: dict[str, str] = {}
+    held_out: dict[str, set[int]] = {}
+    keys = [digest or name for name, digest in zip(names, digests, strict=True)]
+    for key, name, fold in zip(keys, names, folds, strict=True):
+        first.setdefault(key, name)
+        held_out.setdefault(key, set()).add(fold)
+    leaked = ["same pixels in another fold" if len(held_out[key]) > 1 else "" for key in keys]
+    return leaked, [first[key] if first[key] != name else "" for key, name in zip(keys, names, strict=True)]

@@ -118,8 +118,8 @@ def build_network(
     model = cast(Any, timm.create_model(backbone, pretrained=weights == "hub", drop_path_rate=drop_path))
     if weights == "package":
         load_package_weights(model, backbone)
-    elif weights not in {"hub", "random"}:
-        load_file_weights(model, Path(weights))
     config = cast(dict[str, Any], model.pretrained_cfg)
     model.reset_classifier(0)
+    if weights not in {"package", "hub", "random"}:
+        load_file_weights(model, Path(weights), config["classifier"])
     return FigureNetwork(model, heads, config["mean"], config["std"], dropout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,8 +44,13 @@ def load_package_weights(network: nn.Module, backbone: str) -> None:
         _copy_in_order(_state(path), network, backbone)
 
 
-def load_file_weights(network: nn.Module, path: Path) -> None:
+def load_file_weights(network: nn.Module, path: Path, classifier: str | Sequence[str] = ()) -> None:
     """Fill a network from a `.safetensors` file or a `.pth` of plain tensors (never unpickled code).
+
+    Args:
+        network: without a classifier.
+        path: the file.
+        classifier: what the backbone calls its classifiers; those of the file are left out.
 
     Raises:
         SettingsError: the file is missing, damaged or holds more than tensors, or its names or shapes do not fit the
@@ -52,7 +58,9 @@ def load_file_weights(network: nn.Module, path: Path) -> None:
     """
     if not path.is_file():
         raise SettingsError(f"there is no weights file {path}", "check model.weights")
-    state = _state(path)
+    names = (classifier,) if isinstance(classifier, str) else classifier
+    dropped = tuple(f"{name}." for name in names)
+    state = {key: value for key, value in _state(path).items() if not key.startswith(dropped)}
     if misfits := _misfits(state, network.state_dict()):
         shown = "; ".join(misfits[:SHOWN]) + ("; ..." if len(misfits) > SHOWN else "")
         raise SettingsError(

@@ -110,8 +110,14 @@ def _placed(text: str) -> tuple[str, Path]:
 
 
 def _command() -> str:
-    """What was typed, fit to be typed again."""
-    return shlex.join(["atypica", *sys.argv[1:]])
+    """What was typed, fit to be typed again, without the folders of this machine."""
+    return shlex.join(["atypica", *(_bare(word) for word in sys.argv[1:])])
+
+
+def _bare(word: str) -> str:
+    """A word of the command line with the last part of a whole path alone: `--run a=/x/y` is `--run a=y`."""
+    label, separator, place = word.rpartition("=")
+    return label + separator + (Path(place).name if Path(place).is_absolute() else place)
 
 
 def _write(out: Path, found: Leaderboard) -> list[Path]:

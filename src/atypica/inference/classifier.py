@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atypica.core.errors import BundleError
+from atypica.core.errors import BundleError, SettingsError
 from atypica.inference.bundle import Bundle
 from atypica.inference.card import Card
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 Outputs = dict[str, NDArray[np.float32]]
 """Output name to its values, the first axis being the crops."""
+Providers = list[str | tuple[str, dict[str, int]]]
 INPUT = "crops"
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+DEVICE = "ATYPICA_DEVICE"
+"""The setting that chooses `cpu` (also where it is not set) or `cuda`."""
 ALWAYS = ("amf", "cam", "embedding")
 """The outputs that every bundle's graph has; the card's heads name the others, `distance` comes with `strangeness`."""
 
@@ -41,7 +46,9 @@ class Classifier(Protocol):
 
 
 class OnnxClassifier:
-    """A bundle's graph in ONNX Runtime, on the CPU. `forward` may be called from several threads at once.
+    """A bundle's graph in ONNX Runtime. `forward` may be called from several threads at once.
+
+    It runs on the CPU, or with the setting ATYPICA_DEVICE=cuda on a GPU where ONNX Runtime finds one (see `providers`).
 
     One call of `forward` uses one thread: with as many callers as cores, that is the most figures a second.
 
@@ -50,11 +57,13 @@ class OnnxClassifier:
 
     Raises:
         BundleError: the graph cannot be loaded, or is not one of this format.
+        SettingsError: ATYPICA_DEVICE asks for what this ONNX Runtime cannot do.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self.card = bundle.card
         self._session = _session(bundle)
+        self.providers = tuple(self._session.get_providers())
         self.names = tuple(output.name for output in self._session.get_outputs())
         _check(bundle, self._session, self.names)
 
@@ -72,13 +81,31 @@ def _session(bundle: Bundle) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    providers = wanted_providers(os.environ.get(DEVICE, ""), onnxruntime.get_available_providers())
     try:
-        return onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(bundle.onnx, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own exceptions share no base
         reason = str(error).splitlines()[0]
         raise BundleError(
             f"the graph of {bundle.path} cannot be loaded: {reason}", "update onnxruntime, or get the bundle again"
         ) from error
+
+
+def wanted_providers(device: str, available: Sequence[str]) -> Providers:
+    """ONNX Runtime's providers for a device, the first choice first. TF32 is off: a GPU is to answer as a CPU does.
+
+    Raises:
+        SettingsError: no such device, or CUDA without an ONNX Runtime that has it.
+    """
+    match device.lower():
+        case "" | "cpu":
+            return [CPU]
+        case "cuda" if CUDA in available:
+            return [(CUDA, {"use_tf32": 0}), CPU]
+        case "cuda":
+            raise SettingsError(f"{DEVICE} is cuda, but this ONNX Runtime has no CUDA", "install onnxruntime-gpu")
+        case _:
+            raise SettingsError(f"{DEVICE} is '{device}'", "set it to cpu or cuda")
 
 
 def _check(bundle: Bundle, session: onnxruntime.InferenceSession, names: Sequence[str]) -> None:

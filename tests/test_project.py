@@ -164,7 +164,7 @@ def test_documents_show_only_verbs_that_are_there() -> None:
 def verbs_shown(page: Path) -> list[str]:
     """The verbs in the commands of a page."""
     blocks = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-    return [verb for block in blocks for verb in re.findall(r"(?:^|/)atypica (\w+)", block, re.M)]
+    return [verb for block in blocks for verb in re.findall(r"(?:^|/)atypica (\w[\w-]*)", block, re.M)]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/model-card.md"])

@@ -28,6 +28,9 @@ app.command(
 )
 app.command("atypica.apps.cli.recipes:app", name="recipes", help="List, show, compare and preview recipes of models.")
 app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that everything needed is here and works.")
+app.command(
+    "atypica.apps.cli.challenge_entry:app", name="grand-challenge", help="Enter MIDOG 2025, track 2; check an entry."
+)
 app.command("atypica.apps.cli.data:app", name="data", help="List, fetch, describe, audit and split datasets.")
 
 

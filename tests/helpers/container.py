@@ -16,18 +16,18 @@ SETUP = """
 set -e
 root=$1 input=$2 output=$3 weights=$4; shift 4
 mount -t tmpfs tmpfs "$root"
+mkdir "$root/tmp"; mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"  # first, as the places may lie in it
 for place in $PLACES; do mkdir -p "$root$place"; mount --bind "$place" "$root$place"; done
 for name in bin lib lib64; do
   if [ -L /$name ]; then cp -P /$name "$root/"
   elif [ -d /$name ]; then mkdir "$root/$name"; mount --bind /$name "$root/$name"; fi
 done
-mkdir -p "$root/dev" "$root/proc" "$root/tmp" "$root/input" "$root/output" "$root/opt/ml/model"
+mkdir -p "$root/dev" "$root/proc" "$root/input" "$root/output" "$root/opt/ml/model"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 mount --bind "$input" "$root/input"; mount -o remount,bind,ro "$root/input"
 mount --bind "$output" "$root/output"
 mount --bind "$weights" "$root/opt/ml/model"; mount -o remount,bind,ro "$root/opt/ml/model"
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -o remount,ro "$root"
 python3 -c '
 import fcntl, socket, struct

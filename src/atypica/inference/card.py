@@ -48,6 +48,15 @@ class MeasuredAccuracy(Settings):
     effective_nmf: float = Field(gt=0)
 
 
+class OperatingPoint(Settings):
+    """What a threshold gives on figures that the model has not seen."""
+
+    threshold: float = Field(ge=0, le=1)
+    sensitivity: float = Field(ge=0, le=1)
+    specificity: float = Field(ge=0, le=1)
+    balanced_accuracy: float = Field(ge=0, le=1)
+
+
 class Thresholds(Settings):
     """Where p_amf becomes AMF, by name; `default` is the one that `classify` uses.
 
@@ -61,6 +70,8 @@ class Thresholds(Settings):
     refer_high: float = Field(default=0.5, ge=0, le=1)
     accuracy: MeasuredAccuracy | None = None
     """At `default`; what the AMF rate of a case is corrected with."""
+    table: list[OperatingPoint] = []
+    """By rising threshold."""
 
 
 class Strangeness(Settings):

@@ -9,16 +9,28 @@ from numpy.typing import NDArray
 
 from atypica.evaluation.abstention import refer_band
 from atypica.evaluation.prevalence import effective_size
-from atypica.evaluation.thresholds import max_balanced_accuracy, target_sensitivity, target_specificity
-from atypica.inference.card import MeasuredAccuracy, Thresholds
+from atypica.evaluation.thresholds import (
+    max_balanced_accuracy,
+    prevalence_shifted,
+    target_sensitivity,
+    target_specificity,
+    threshold_table,
+    youden,
+)
+from atypica.inference.card import MeasuredAccuracy, OperatingPoint, Thresholds
 
 DECIMALS = 4
+PREVALENCES = (5, 10, 20, 40)
+"""Per cent of AMF for which the card keeps the threshold where AMF becomes likelier than NMF."""
 
 
 def choose_thresholds(
     labels: NDArray[np.float64], p: NDArray[np.float64], referred: float, chosen_by: str
 ) -> Thresholds:
-    """The default threshold (maximum BA, smoothed), those for 90 % sensitivity and specificity, the refer band.
+    """The default threshold (maximum BA, smoothed), further ones by name, the refer band, and a table of thresholds.
+
+    By name: `sensitivity-90`, `specificity-90`; `youden`; and `prevalence-N`, where AMF becomes likelier than NMF if
+    N % of the figures are AMF.
 
     Args:
         labels: (figures,): 1 AMF, 0 NMF.
@@ -34,14 +46,22 @@ def choose_thresholds(
     others = {
         "sensitivity-90": target_sensitivity(labels, p, 0.9).value,
         "specificity-90": target_specificity(labels, p, 0.9).value,
+        "youden": youden(labels, p).value,
+        **{f"prevalence-{n}": prevalence_shifted(0.5, float(p.mean()), n / 100) for n in PREVALENCES},
     }
+    points = [{name: row[name] for name in OperatingPoint.model_fields} for row in threshold_table(labels, p)]
     return Thresholds(
         default=round(default, DECIMALS),
         chosen_by=chosen_by,
         others={name: round(value, DECIMALS) for name, value in others.items()},
         refer_low=round(band.low, DECIMALS),
         refer_high=round(band.high, DECIMALS),
+        table=[OperatingPoint.parse(_rounded(point), "threshold table") for point in points],
     )
+
+
+def _rounded(values: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, DECIMALS) for name, value in values.items()}
 
 
 def measured_accuracy(

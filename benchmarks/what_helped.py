@@ -2,7 +2,7 @@
 
     python benchmarks/what_helped.py run RUNS --data ami-br          # trains; resumes; two at once with --part 0/2, 1/2
     python benchmarks/what_helped.py table RUNS --data ami-br        # the effects
-    python benchmarks/what_helped.py second RUNS --data ami-br       # the second round, on what the first spoke for
+    python benchmarks/what_helped.py second RUNS --data ami-br       # later rounds, on what the one before spoke for
 
 Every run trains on one source dataset and is scored on the other, both ways, so all scanners, laboratories and cases
 of the score are new to it. Twelve runs vary ten settings at once after Plackett and Burman (Biometrika, 1946): each
@@ -47,12 +47,25 @@ FACTORS: dict[str, tuple[list[str], list[str]]] = {
 
 KEPT = ["training.balance=1", "augment.scale=0.25", "geometry.field_um=16", "seed=100"]
 """What the screening spoke for, with soft labels and all heads, and without mixing of any kind."""
-SECOND: dict[str, list[str]] = {
-    "16 um, 96 px": KEPT,
-    "16 um, 128 px": [*KEPT, "geometry.size_px=128"],
-    "13 um, 96 px": [*KEPT, "geometry.field_um=13"],
+WIDER = [*KEPT, "geometry.size_px=128"]
+"""What the second round spoke for."""
+FAST = "training.compile=true"
+ROUNDS: dict[str, dict[str, list[str]]] = {
+    "second": {
+        "16 um, 96 px": KEPT,
+        "16 um, 128 px": WIDER,
+        "13 um, 96 px": [*KEPT, "geometry.field_um=13"],
+    },
+    "third": {
+        "16 um, 128 px": [*WIDER, FAST],
+        "16 um, 160 px": [*WIDER, "geometry.size_px=160", FAST],
+        "20 um, 160 px": [*WIDER, "geometry.size_px=160", "geometry.field_um=20", FAST],
+        "16 um, 128 px, 16 epochs": [*WIDER, "training.epochs=16", FAST],
+        "16 um, 128 px, EfficientNet-Lite2": [*WIDER, "model.backbone=tf_efficientnet_lite2", FAST],
+        "16 um, 192 px": [*WIDER, "geometry.size_px=192", FAST],
+    },
 }
-"""The second round, one run each."""
+"""Later rounds, one run each."""
 
 
 def design() -> NDArray[np.int64]:
@@ -79,12 +92,12 @@ def train(folder: Path, data: str, part: str) -> None:
         score(open_run(folder, number, data), str(number))
 
 
-def second_round(folder: Path, data: str, part: str) -> None:
-    """The runs of the second round, and the scores of those that are finished."""
+def later_round(folder: Path, data: str, part: str, runs: dict[str, list[str]]) -> None:
+    """The runs of a later round, and the scores of those that are finished."""
     mine, parts = map(int, part.split("/"))
     torch.set_num_threads(max(1, torch.get_num_threads() // parts))
-    for name in list(SECOND)[mine::parts]:
-        recipe = load_recipe(str(BASE), SECOND[name])
+    for name in list(runs)[mine::parts]:
+        recipe = load_recipe(str(BASE), runs[name])
         score(Run.open(folder / name.replace(" ", "-").replace(",", ""), recipe, open_source(data)), name)
 
 
@@ -118,17 +131,17 @@ def scores_of(run: Run) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["run", "table", "second"])
+    parser.add_argument("what", choices=["run", "table", *ROUNDS])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", default="ami-br")
     parser.add_argument("--part", default="0/1", help="which of how many processes this is")
     chosen = parser.parse_args()
     if chosen.what == "run":
         train(chosen.folder, chosen.data, chosen.part)
-    elif chosen.what == "second":
-        second_round(chosen.folder, chosen.data, chosen.part)
-    else:
+    elif chosen.what == "table":
         table(chosen.folder, chosen.data)
+    else:
+        later_round(chosen.folder, chosen.data, chosen.part, ROUNDS[chosen.what])
 
 
 if __name__ == "__main__":

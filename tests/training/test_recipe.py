@@ -57,3 +57,7 @@ def test_a_recipe_that_extends_itself_is_refused(tmp_path):
     path.write_text(f"extends: {path}\nname: loop\n")
     with pytest.raises(SettingsError, match="extends itself"):
         load_recipe(str(path))
+
+
+def test_a_setting_written_out_at_its_default_leaves_the_hash_as_it_is():
+    assert load_recipe("default", ["training.mixup=0.0", "split.by=''"]).hash == load_recipe("default").hash

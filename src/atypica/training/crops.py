@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,16 @@ from atypica.inference.resolution import Resolution
 MARGIN = 1.6
 """Side of what is kept over the side of the field of view: room to rotate, shift and zoom out."""
 KEPT_MPP = 0.25
+
+
+def kept_geometry(seen: Geometry) -> Geometry:
+    """The field to keep for a field of view: an even number of pixels, so that crops of `KEPT_MPP` are cut as they are.
+
+    >>> kept_geometry(Geometry(field_um=16, size_px=128))
+    Geometry(field_um=26.0, size_px=104)
+    """
+    pairs = math.ceil(seen.field_um * MARGIN / KEPT_MPP / 2)
+    return Geometry(field_um=2 * pairs * KEPT_MPP, size_px=2 * pairs)
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,7 @@ class CropStore:
         Raises:
             SourceError: figures that cannot be read; training never drops one in silence.
         """
-        kept_um = seen.field_um * MARGIN
-        kept = Geometry(field_um=kept_um, size_px=round(kept_um / KEPT_MPP))
+        kept = kept_geometry(seen)
         pixels = np.empty((len(figures), kept.size_px, kept.size_px, 3), dtype=np.uint8)
         failed: list[str] = []
         files, resolution = FileCrops(figures), Resolution(figures, None)

@@ -62,6 +62,9 @@ class FigureModule(L.LightningModule):
         self._seed = seed
         # In a tuple, so that the teachers are neither trained nor saved with the student.
         self._teachers = tuple(teacher.eval().requires_grad_(False) for teacher in teachers or [])
+        if recipe.training.compile:
+            for network in (self.network, *self._teachers):
+                network.compile()
 
     def on_fit_start(self) -> None:
         """Bring the teachers to the student's device."""

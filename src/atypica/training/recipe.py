@@ -95,6 +95,8 @@ class TrainingSettings(Settings):
     """Alpha of mixup (Zhang et al., ICLR 2018); 0 mixes nothing."""
     precision: str = "32-true"
     """Lightning's name of a precision."""
+    compile: bool = False
+    """Compile the network with TorchInductor, which needs a C++ compiler; the same model within rounding."""
 
 
 class DistillSettings(Settings):
@@ -125,7 +127,10 @@ class Recipe(Settings):
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with any setting but the description."""
+        """Twelve hexadecimal digits that change with any setting but the description.
+
+        Settings left at their default do not count, so a new setting leaves the hash of older runs as it is.
+        """
         return self._digest({"description"})
 
     @property
@@ -134,7 +139,7 @@ class Recipe(Settings):
         return self._digest({"description", "distill"})
 
     def _digest(self, without: set[str]) -> str:
-        values = self.model_dump(mode="json", exclude=without)
+        values = self.model_dump(mode="json", exclude=without, exclude_defaults=True)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_yaml(self) -> str:

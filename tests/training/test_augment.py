@@ -5,7 +5,7 @@ from torch import Generator
 from atypica.inference.card import Geometry
 from atypica.training.augment import Augmentation, blur, jitter_light, jitter_stain, mix_fourier, mix_stain
 from atypica.training.crops import CropStore
-from atypica.training.recipe import AugmentSettings
+from atypica.training.settings.augment import AugmentSettings
 
 KEPT = Geometry(field_um=32, size_px=128)
 SEEN = Geometry(field_um=20, size_px=96)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from atypica.inference.card import Geometry
-from atypica.training.recipe import AugmentSettings
+from atypica.training.settings.augment import AugmentSettings
 
 HED_FROM_RGB = torch.linalg.inv(
     torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]], dtype=torch.float32)

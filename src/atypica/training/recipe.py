@@ -6,108 +6,20 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import yaml
-from pydantic import Field
 
 from atypica.core.errors import SettingsError
 from atypica.core.settings import Settings
 from atypica.inference.card import Geometry
-
-
-class SplitSettings(Settings):
-    """Which figures train, and how they are cut into folds (always grouped by case)."""
-
-    train_on: str = "train"
-    """Value of the source's `split` column to train on; `all` takes every figure."""
-    test_on: str = "test"
-    """Value of the `split` column to report on, once the bundle is made."""
-    folds: int = Field(default=5, ge=2)
-    by: str = ""
-    """A column (dataset, scanner) whose values are the folds, each held out in turn; empty for folds of cases."""
-
-
-class ModelSettings(Settings):
-    """The network."""
-
-    backbone: str
-    weights: str = "hub"
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    drop_path: float = Field(default=0.0, ge=0, lt=1)
-
-
-class AugmentSettings(Settings):
-    """Random changes of a training crop. Ranges are symmetric: each value is the largest change."""
-
-    rotate: bool = True
-    flip: bool = True
-    scale: float = Field(default=0.0, ge=0, lt=0.5)
-    """Relative; covers scanners of other mpp."""
-    shift_um: float = Field(default=0.0, ge=0)
-    stain: float = Field(default=0.0, ge=0)
-    """Relative change of each stain's density (HED, Ruifrok & Johnston 2001)."""
-    stain_offset: float = Field(default=0.0, ge=0)
-    """Density added to each stain."""
-    brightness: float = Field(default=0.0, ge=0)
-    contrast: float = Field(default=0.0, ge=0)
-    blur_um: float = Field(default=0.0, ge=0)
-    """Largest standard deviation of a Gaussian blur."""
-    blur_probability: float = Field(default=0.0, ge=0, le=1)
-    noise: float = Field(default=0.0, ge=0)
-    """Largest standard deviation of Gaussian noise, for RGB in 0..1."""
-    stain_mix: float = Field(default=0.0, ge=0, le=1)
-    """Share of the crops whose stains take on mean and spread of another crop's (part of the way)."""
-    fourier_mix: float = Field(default=0.0, ge=0, le=1)
-    """Share of the crops whose Fourier amplitudes take on another crop's (part of the way; FACT, CVPR 2021)."""
-
-
-class HeadSettings(Settings):
-    """Loss weight of each head; a head of weight 0 is left out. `amf` is always 1."""
-
-    subtype: float = Field(default=0.0, ge=0)
-    votes: float = Field(default=0.0, ge=0)
-    disagreement: float = Field(default=0.0, ge=0)
-
-
-class OptimizerSettings(Settings):
-    """AdamW with linear warm-up and cosine decay."""
-
-    lr: float = Field(gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_epochs: float = Field(default=1.0, ge=0)
-    clip_norm: float = Field(default=0.0, ge=0)
-    """Largest gradient norm; 0 leaves gradients as they are."""
-
-
-class TrainingSettings(Settings):
-    """The loop."""
-
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(default=64, ge=2)
-    balance: float = Field(default=1.0, ge=0, le=1)
-    """1 draws AMF and NMF equally often, 0 as they come."""
-    ema_decay: float = Field(default=0.0, ge=0, lt=1)
-    """Decay a step of the averaged weights that are kept; 0 keeps the last weights."""
-    soft_labels: bool = True
-    """Teach the share of the votes for AMF; otherwise the label."""
-    mixup: float = Field(default=0.0, ge=0)
-    """Alpha of mixup (Zhang et al., ICLR 2018); 0 mixes nothing."""
-    precision: str = "32-true"
-    """Lightning's name of a precision."""
-    compile: bool = False
-    """Compile the network with TorchInductor, which needs a C++ compiler; the same model within rounding."""
-
-
-class DistillSettings(Settings):
-    """The ensemble of folds taught to one network on augmented views (Beyer et al., CVPR 2022)."""
-
-    epochs: int = Field(ge=1)
-    lr: float = Field(gt=0)
-    teacher: float = Field(default=0.7, ge=0, le=1)
-    """Weight of the teachers' mean probability in the target; the votes have the rest."""
-    start: Literal["backbone", "fold"] = "backbone"
-    """Where the student's weights start: as every fold did, or from fold 0."""
+from atypica.training.settings.augment import AugmentSettings
+from atypica.training.settings.distill import DistillSettings
+from atypica.training.settings.heads import HeadSettings
+from atypica.training.settings.model import ModelSettings
+from atypica.training.settings.optimizer import OptimizerSettings
+from atypica.training.settings.split import SplitSettings
+from atypica.training.settings.training import TrainingSettings
 
 
 class Recipe(Settings):

@@ -1,0 +1,1 @@
+"""What answers over HTTP: the review page and the classification service."""

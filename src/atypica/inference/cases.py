@@ -49,7 +49,7 @@ def summarize_cases(predictions: pd.DataFrame, thresholds: Thresholds | None = N
         for code, name in enumerate(names)
     ]
     blank = bool(predictions["case"].isna().any())
-    every = _row(ALL, typed, amf, _overall(codes, typed, amf, blank))
+    every = _row(ALL, typed, amf, overall_interval(codes, typed, amf, blank=blank))
     grouped = every["interval"].startswith("bootstrap")
     return _table([*rows, every | correction(amf[typed], codes[typed] if grouped else None)])
 
@@ -89,9 +89,17 @@ def _ungrouped(amf: NDArray[np.bool_], typed: NDArray[np.bool_], why: str) -> In
     return _wilson(amf, typed, f"Wilson 95 %, ungrouped ({why}): likely too narrow")
 
 
-def _overall(
-    codes: NDArray[np.int64], typed: NDArray[np.bool_], amf: NDArray[np.bool_], blank: bool
+def overall_interval(
+    codes: NDArray[np.int64], typed: NDArray[np.bool_], amf: NDArray[np.bool_], *, blank: bool
 ) -> Interval | None:
+    """The interval of the AMF rate of all figures together; None where no figure counts.
+
+    Args:
+        codes: (figures,): the number of each figure's case.
+        typed: (figures,): whether it counts.
+        amf: (figures,): whether it is AMF; only typed ones are.
+        blank: whether some figures have no case.
+    """
     held = np.unique(codes[typed])
     if blank:
         return _ungrouped(amf, typed, "some figures have no case")

@@ -103,12 +103,17 @@ def overlay(map_: NDArray[np.float32], scale: float) -> str:
         map_: (h, w).
         scale: the activation drawn at full strength.
     """
+    return _uri(overlay_image(map_, scale), "png", optimize=True)
+
+
+def overlay_image(map_: NDArray[np.float32], scale: float) -> Image.Image:
+    """The picture of `overlay`, `MAP_PX` on a side, RGBA."""
     coarse = Image.fromarray(np.nan_to_num(map_.astype(np.float32)))
     smooth = np.asarray(coarse.resize((MAP_PX, MAP_PX), Image.Resampling.BICUBIC)) / scale
     pixels = np.empty((MAP_PX, MAP_PX, 4), dtype=np.uint8)
     pixels[..., :3] = np.where(smooth[..., None] > 0, AMF_RGB, NMF_RGB)
     pixels[..., 3] = np.round(np.minimum(np.abs(smooth), 1) * MAP_OPACITY * 255)
-    return _uri(Image.fromarray(pixels), "png", optimize=True)
+    return Image.fromarray(pixels)
 
 
 def _uri(image: Image.Image, kind: str, **options: int | bool) -> str:

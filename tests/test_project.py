@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 import atypica
 from atypica.apps.cli.main import app
 from atypica.core.errors import ExitCode
-from atypica.data.figures import CONTEXT, KEYS, TRUTH
+from atypica.data.figures import CONTEXT, DETECTION, KEYS, TRUTH
 from atypica.inference import cases, predictions
 from atypica.inference.bundle import DEFAULT_BUNDLE, read_bundle
 from atypica.inference.card import Card
@@ -135,7 +135,7 @@ def test_the_documentation_builds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("figure-table.md", (*KEYS, *CONTEXT, *TRUTH)),
+        ("figure-table.md", (*KEYS, *DETECTION, *CONTEXT, *TRUTH)),
         ("predictions.md", (*predictions.COLUMNS, *cases.COLUMNS)),
         ("bundle.md", (*Card.model_fields,)),
         ("python-api.md", atypica.__all__),

@@ -78,8 +78,9 @@ def test_failed_rows_are_blank_but_there():
     row = got.iloc[1]
     assert row["error"] == "gone"
     assert row["image"] == "b"
-    blank = [c for c in COLUMNS if c not in {"error", "model", "model_sha256", "ood", "p_disagreement"}]
+    blank = [c for c in COLUMNS if c not in {"counted", "error", "model", "model_sha256", "ood", "p_disagreement"}]
     assert row[blank].isna().all()
+    assert not row["counted"]
     assert got.drop(index=1)[blank].notna().all(axis=None)
 
 
@@ -121,3 +122,13 @@ def test_a_coordinate_that_no_integer_holds_stays_as_it_is():
     assert found["x"].tolist() == [1e25, 3.0]
     assert found["y"].tolist() == [np.inf, 3.0]
     assert str(found["page"].dtype) == "Int64"
+
+
+def test_what_a_detector_said_is_carried_through():
+    keys = pd.DataFrame({"image": ["a", "b"], "x": [1, 2], "y": [3, 4], "detection_score": [0.25, None]})
+    keys["detection_class"] = ["mitosis", None]
+    found = tabulate(figures_from(keys, Path(), "test"), outputs(amf=[0, 0]), [None] * 2, tiny_card(), 0.5)
+    assert list(found.columns[:6]) == ["figure_id", "image", "x", "y", "detection_score", "detection_class"]
+    assert found["detection_score"].tolist()[0] == 0.25
+    assert found["detection_score"].isna().tolist() == [False, True]
+    assert found["counted"].all()

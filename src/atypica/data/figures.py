@@ -15,6 +15,8 @@ from atypica.core.vocabulary import Label, parse_label, parse_subtype
 
 KEYS = ("figure_id", "image", "page", "x", "y", "case", "slide", "dataset")
 """The columns that say which figure a row is; predictions repeat them."""
+DETECTION = ("detection_score", "detection_class")
+"""What a detector said of a figure; predictions repeat these too."""
 CONTEXT = ("tumor", "species", "scanner", "lab", "mpp")
 TRUTH = ("label", "subtype")
 TEXT_COLUMNS = (
@@ -23,9 +25,10 @@ TEXT_COLUMNS = (
     "species",
     "scanner",
     "lab",
+    "detection_class",
     *TRUTH,
 )
-NUMBER_COLUMNS = ("page", "x", "y", "mpp")
+NUMBER_COLUMNS = ("page", "x", "y", "mpp", "detection_score")
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,9 @@ class Figures:
 
     Attributes:
         table: one row a figure, RangeIndex. Columns as in the documentation's "figure table"; only `figure_id`
-            and `image` are always there. Text columns hold str or None, `page`, `x`, `y`, `mpp` floats with NaN
-            for blank, `label` and `subtype` the values of `Label` and `Subtype`; `vote_1`… floats (1 AMF, 0 NMF,
-            NaN not read) and `subtype_1`… the values of `Subtype` or None.
+            and `image` are always there. Text columns hold str or None, `page`, `x`, `y`, `mpp`, `detection_score`
+            floats with NaN for blank, `label` and `subtype` the values of `Label` and `Subtype`; `vote_1`… floats
+            (1 AMF, 0 NMF, NaN not read) and `subtype_1`… the values of `Subtype` or None.
         root: the folder that relative `image` paths start from.
         name: what to call this source in messages and reports.
         notes: what was understood and assumed, as sentences for the person.
@@ -215,6 +218,6 @@ def _ids_from_images(table: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    known = [*KEYS, *CONTEXT, *TRUTH, *numbered(table, "vote_"), *numbered(table, "subtype_")]
+    known = [*KEYS, *DETECTION, *CONTEXT, *TRUTH, *numbered(table, "vote_"), *numbered(table, "subtype_")]
     first = [column for column in known if column in table]
     return table[[*first, *(column for column in table.columns if column not in first)]]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax, xlogy
 
 from atypica.core.vocabulary import AMF_SUBTYPES, NMF_SUBTYPES, Label, Subtype
-from atypica.data.figures import KEYS, Figures
+from atypica.data.figures import DETECTION, KEYS, Figures
 from atypica.inference.card import Calibration, Card, Strangeness
 from atypica.inference.classifier import Outputs
 
@@ -31,6 +31,8 @@ COLUMNS = (
     "ood",
     "abstain",
     "in_training",
+    "counted",
+    "left_out",
     "error",
     "model",
     "model_sha256",
@@ -63,13 +65,15 @@ def tabulate(
         in_training: whether each figure trained the model; None where that is not known of any.
 
     Returns:
-        One row a figure: its keys, then `COLUMNS`; blank numbers where `error` is filled.
+        One row a figure: its keys, then `COLUMNS`; blank numbers where `error` is filled. Every typed figure counts.
     """
     table = _keys(figures)
     for name, values in _columns(outputs, card, threshold).items():
         table[name] = values
     table["threshold"] = table["threshold"].where(table["p_amf"].notna())
     table["in_training"] = pd.Series(list(in_training or [None] * len(figures)), dtype="boolean")
+    table["counted"] = table["p_amf"].notna()
+    table["left_out"] = pd.Series([None] * len(figures), dtype=object)
     table["error"] = pd.Series(list(errors), dtype=object)
     table["model"] = f"{card.name} {card.version}"
     table["model_sha256"] = card.onnx_sha256
@@ -77,7 +81,7 @@ def tabulate(
 
 
 def _keys(figures: Figures) -> pd.DataFrame:
-    keys = figures.table[[key for key in KEYS if key in figures.table]].reset_index(drop=True)
+    keys = figures.table[[key for key in (*KEYS, *DETECTION) if key in figures.table]].reset_index(drop=True)
     for name in ("page", "x", "y"):
         if name in keys and bool(((keys[name].dropna() % 1 == 0) & (keys[name].dropna().abs() < EXACT)).all()):
             keys[name] = keys[name].astype("Int64")

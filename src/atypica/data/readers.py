@@ -95,7 +95,7 @@ def _read_png(path: Path, header: bytes, max_pixels: int) -> NDArray[np.uint8]:
 def _read_other(path: Path, max_pixels: int) -> NDArray[np.uint8]:
     with path.open("rb") as handle:
         try:
-            with _no_limit_of_pillow():
+            with no_limit_of_pillow():
                 image = Image.open(handle, formats=OTHER_FORMATS)
         except Image.UnidentifiedImageError:
             raise FigureError(f"{path.name} is not an image", "remove it, or save it as PNG") from None
@@ -104,7 +104,7 @@ def _read_other(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _no_limit_of_pillow() -> Generator[None]:
+def no_limit_of_pillow() -> Generator[None]:
     """Pillow's own limit is global and cannot be raised for one call; `check_size` stands in for it."""
     with _pillow_limit:
         usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None

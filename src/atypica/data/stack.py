@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import threading
 from pathlib import Path
 from typing import Any, Self, cast
@@ -9,6 +11,7 @@ from typing import Any, Self, cast
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from atypica.core.errors import FigureError
 from atypica.data.pixels import to_rgb
@@ -17,6 +20,11 @@ SANE_MPP = (0.05, 2.0)
 """A resolution tag outside this range (micrometres per pixel) says something else than the microscope's."""
 UNIT_UM = {2: 25_400, 3: 10_000}
 """Micrometers in the units of a resolution tag: inch, centimeter."""
+
+MOST_CHANNELS = 4
+IMAGE_CODECS = {7, 33003, 33004, 33005, 34712, 50001}
+"""TIFF compressions whose segments are images with a header of their own: JPEG, JPEG 2000, WebP."""
+SEGMENT_FORMATS = ("JPEG", "JPEG2000", "WEBP")
 
 
 class Stack:
@@ -59,8 +67,8 @@ class Stack:
         with self._lock:
             try:
                 frame = cast(tifffile.TiffPage, self._file.pages[page])
-                check_size(self._name, frame.imagewidth, frame.imagelength, max_pixels)
-                return to_rgb(_color(frame, frame.asarray(maxworkers=1)), self._name)
+                _check_page(self._name, frame, max_pixels)
+                return to_rgb(color(frame, frame.asarray(maxworkers=1)), self._name)
             except FigureError:
                 raise
             except Exception as error:
@@ -79,7 +87,7 @@ class Stack:
         return mpp if SANE_MPP[0] <= mpp <= SANE_MPP[1] else None
 
 
-def _color(frame: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]:
+def color(frame: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]:
     if frame.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, -1)
     match frame.photometric:
@@ -98,6 +106,29 @@ def _from_cmyk(pixels: NDArray[Any]) -> NDArray[Any]:
     ink = pixels.astype(np.float64) / np.iinfo(pixels.dtype).max
     light = (1 - ink[..., :3]) * (1 - ink[..., 3:4])
     return np.round(light * 255).astype(np.uint8)
+
+
+def _check_page(name: str, frame: tifffile.TiffPage, max_pixels: int) -> None:
+    """Refuse a page by what it states of itself: its size, and that of a tile or strip, which is decoded as a whole."""
+    check_size(name, frame.imagewidth, frame.imagelength, max_pixels)
+    values = max(math.prod(frame.shape), math.prod(frame.chunks) if frame.is_tiled else 0)
+    if values > MOST_CHANNELS * max_pixels:
+        raise FigureError(
+            f"{name} decodes to {values:,} values, more than the limit of {max_pixels:,} pixels allows",
+            "cut crops from it, or raise --max-pixels",
+        )
+    if frame.compression in IMAGE_CODECS:
+        _check_segments(name, frame, max_pixels)
+
+
+def _check_segments(name: str, frame: tifffile.TiffPage, max_pixels: int) -> None:
+    """A tile or strip that is an image of its own says its size itself, whatever the page says."""
+    handle = frame.parent.filehandle
+    for offset, size in zip(frame.dataoffsets, frame.databytecounts, strict=True):
+        handle.seek(offset)
+        if size:
+            with Image.open(io.BytesIO(handle.read(size)), formats=SEGMENT_FORMATS) as image:
+                check_size(name, *image.size, max_pixels)
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int) -> None:

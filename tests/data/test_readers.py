@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -248,3 +249,39 @@ def test_floating_point_image_is_refused(tmp_path):
 def test_real_crop_is_as_pillow_reads_it(real_data):
     path = next((real_data / "AMi-Br" / "Atypical").glob("*.png"))
     np.testing.assert_array_equal(read_crop(path), np.asarray(Image.open(path).convert("RGB")))
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000", "webp", "zlib", "lzw"])
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_tiff_codecs(tmp_path, codec, tile):
+    flat = np.full((48, 48, 3), (200, 120, 180), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", flat, photometric="rgb", compression=codec, tile=tile)
+    np.testing.assert_allclose(read_crop(tmp_path / "a.tif", max_pixels=48 * 48).astype(int), flat, atol=4)
+
+
+def test_a_tile_larger_than_the_limit_is_refused_undecoded(tmp_path):
+    """The page says 16x16, its one tile 4096x4096: 16 MB of pixels in 16 kB."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 16), np.uint8), tile=(4096, 4096), compression="zlib")
+    with pytest.raises(FigureError, match="16,777,216 values"):
+        read_crop(tmp_path / "a.tif", max_pixels=1_000_000)
+
+
+def test_a_volume_counts_with_its_depth(tmp_path):
+    volume = np.zeros((64, 16, 16), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", volume, volumetric=True, tile=(16, 16, 16), photometric="minisblack")
+    with pytest.raises(FigureError, match="16,384 values"):
+        read_crop(tmp_path / "a.tif", max_pixels=1_000)
+
+
+@pytest.mark.parametrize("codec", ["JPEG", "WEBP"])
+def test_a_segment_that_is_larger_than_its_page_says_is_refused_undecoded(tmp_path, codec):
+    """The page says 16x16, the image within says 3000x3000."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (3000, 3000)).save(buffer, codec)
+    tag = {"JPEG": 7, "WEBP": 50001}[codec]
+    tifffile.imwrite(
+        tmp_path / "a.tif", iter([buffer.getvalue()]), shape=(16, 16, 3), dtype=np.uint8, photometric="rgb",
+        compression=tag,
+    )  # fmt: skip
+    with pytest.raises(FigureError, match="is 3000x3000 px, more than the limit"):
+        read_crop(tmp_path / "a.tif", max_pixels=1_000_000)

@@ -68,7 +68,7 @@ def tabulate(
         One row a figure: its keys, then `COLUMNS`; blank numbers where `error` is filled. Every typed figure counts.
     """
     table = _keys(figures)
-    for name, values in _columns(outputs, card, threshold).items():
+    for name, values in typed_columns(outputs, card, threshold).items():
         table[name] = values
     table["threshold"] = table["threshold"].where(table["p_amf"].notna())
     table["in_training"] = pd.Series(list(in_training or [None] * len(figures)), dtype="boolean")
@@ -88,7 +88,14 @@ def _keys(figures: Figures) -> pd.DataFrame:
     return keys
 
 
-def _columns(outputs: Outputs, card: Card, threshold: float) -> dict[str, Any]:
+def typed_columns(outputs: Outputs, card: Card, threshold: float | Floats) -> dict[str, Any]:
+    """The columns that the outputs give, `p_amf` to `abstain`, by name; each (figures,).
+
+    Args:
+        outputs: those of `needed`, (figures, ...) each; NaN rows where a figure failed.
+        card: the model's card.
+        threshold: p_amf from which a figure is called AMF; one for all, or (figures,).
+    """
     amf = outputs["amf"].reshape(-1)
     p = calibrated(amf, card.calibration)
     subtypes = subtype_probabilities(p, outputs.get("subtype"))

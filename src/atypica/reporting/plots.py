@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from atypica.core.colors import AMF_COLOR, NMF_COLOR
 from atypica.core.vocabulary import Label, Subtype
 
-AMF_COLOR, NMF_COLOR = "#d55e00", "#0072b2"
-"""Vermillion and blue of Okabe and Ito's palette."""
 INK, MUTED, LINE, BAND = "#1b2530", "#5c6976", "#d9dee4", "#8a94a0"
 _VARIABLES = {
     AMF_COLOR: "var(--amf)",

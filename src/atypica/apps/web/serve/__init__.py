@@ -1,0 +1,1 @@
+"""`atypica serve`: figures over HTTP, typed in batches that concurrent callers share."""

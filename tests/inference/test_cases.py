@@ -89,3 +89,16 @@ def test_bootstrap_draws_whole_cases():
 
 def test_order_of_cases_is_that_of_the_source():
     assert summarize_cases(predictions({"z": "A", "a": "N"}))["case"].tolist() == ["z", "a", "all"]
+
+
+def test_figures_left_out_count_nowhere_but_are_said():
+    table = predictions({"one": "AANNx", "two": "AAN", "three": "N"})
+    table["counted"] = [True, False, True, False, False, True, False, True, False]
+    cases = summarize_cases(table).set_index("case")
+    columns = ["figures", "failed", "left_out", "amf", "amf_rate"]
+    assert cases.loc["one", columns].tolist() == [5, 1, 2, 1, 0.5]
+    assert cases.loc["two", columns].tolist() == [3, 0, 1, 1, 0.5]
+    assert cases.loc["all", columns].tolist() == [9, 1, 4, 2, 0.5]
+    assert pd.isna(cases["amf_rate"]["three"])
+    assert cases["interval"]["three"] == "every figure is left out"
+    assert (cases["low"]["all"], cases["high"]["all"]) == pytest.approx((0.15, 0.85), abs=1e-3)  # Wilson, 2 of 4

@@ -87,5 +87,5 @@ def test_what_a_detector_said_is_part_of_the_figure_table():
     assert table["detection_score"].tolist()[0] == 0.75
     assert np.isnan(table["detection_score"][1])
     assert table["detection_class"].tolist() == ["mitosis", None]
-    with pytest.raises(SourceError, match="'detection_score'.*not a number.*row 3: 'high'"):
+    with pytest.raises(SourceError, match=r"'detection_score'.*not a number.*row 3: 'high'"):
         figures(detection_score=["0.75", "high"])

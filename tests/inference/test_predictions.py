@@ -78,7 +78,11 @@ def test_failed_rows_are_blank_but_there():
     row = got.iloc[1]
     assert row["error"] == "gone"
     assert row["image"] == "b"
-    blank = [c for c in COLUMNS if c not in {"counted", "error", "model", "model_sha256", "ood", "p_disagreement"}]
+    blank = [
+        c
+        for c in COLUMNS
+        if c not in {"counted", "left_out", "error", "model", "model_sha256", "ood", "p_disagreement"}
+    ]
     assert row[blank].isna().all()
     assert not row["counted"]
     assert got.drop(index=1)[blank].notna().all(axis=None)

@@ -1,0 +1,1 @@
+"""The review page: figures are looked at, labeled and exported."""

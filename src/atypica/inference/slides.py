@@ -1,0 +1,234 @@
+"""What is known of each slide: its figures, the density over its tissue, and its hotspot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from atypica.core.errors import AtypicaError, FigureError
+from atypica.data.figures import Figures
+from atypica.data.slide import VENDOR_SUFFIXES, Slide, image_size, open_slide
+from atypica.evaluation.intervals import Interval, wilson
+from atypica.inference.cases import LEVEL, called_amf, summarize_cases
+from atypica.inference.counting import counted
+from atypica.inference.crops import REGION_PX
+from atypica.inference.hotspot import HOTSPOT_MM2, Window, check_area, find_hotspot, window_size
+from atypica.inference.resolution import Origin, Resolution
+from atypica.inference.tissue import THUMBNAIL_PX, Tissue, find_tissue
+
+COUNTS = ("figures", "failed", "left_out", "amf", "amf_rate", "low", "high", "interval", "few_figures")
+"""Columns that mean what they mean in the table of cases."""
+
+
+@dataclass(frozen=True)
+class Hotspot:
+    """The window of a slide with the most figures.
+
+    Attributes:
+        window: where it is, and the rows of the predictions in it.
+        mm2: its area, which is less than asked for where the slide is smaller.
+        amf: figures in it that were called AMF.
+        interval: Wilson's, of their share; None without figures.
+        tissue: the share of the window that is tissue, 0 to 1; None where that is not known.
+    """
+
+    window: Window
+    mm2: float
+    amf: int
+    interval: Interval | None
+    tissue: float | None
+
+    @property
+    def figures(self) -> int:
+        """The mitotic count: all counted figures in the window."""
+        return len(self.window)
+
+    @property
+    def rate(self) -> float:
+        """AMF over all counted figures in it."""
+        return self.amf / self.figures
+
+
+@dataclass(frozen=True)
+class SlideFindings:
+    """One slide or region and its figures.
+
+    Attributes:
+        image: as the figure table names it.
+        path: where it lies.
+        name: the slide's name: the column `slide`, else the file's.
+        case: the patient; None where unknown.
+        rows: positions of its figures in the predictions, shape (figures,).
+        counts: `COUNTS` by name.
+        size: width and height in level-0 pixels; None where it cannot be opened.
+        mpp: micrometers per pixel of level 0, if known.
+        tissue_mm2: area of its tissue, if known.
+        hotspot: None without counted figures or without a resolution.
+        reasons: why something is missing, as sentences without a full stop.
+    """
+
+    image: str
+    path: Path
+    name: str
+    case: str | None
+    rows: NDArray[np.int64]
+    counts: dict[str, Any]
+    size: tuple[int, int] | None = None
+    mpp: float | None = None
+    tissue_mm2: float | None = None
+    hotspot: Hotspot | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def counted(self) -> int:
+        """Figures that enter counts and rates."""
+        return self.counts["figures"] - self.counts["failed"] - self.counts["left_out"]
+
+    def density(self, figures: int) -> float | None:
+        """Figures per square millimeter of tissue; None where the tissue is not known."""
+        return figures / self.tissue_mm2 if self.tissue_mm2 else None
+
+
+def find_slides(
+    predictions: pd.DataFrame, figures: Figures, resolution: Resolution, hotspot_mm2: float = HOTSPOT_MM2
+) -> tuple[SlideFindings, ...]:
+    """What is known of every slide that figures lie on, in the order of the figures.
+
+    A slide is an image that figures have places on, larger than a crop. Each is opened and closed; of its pixels
+    only a thumbnail is looked at.
+
+    Args:
+        predictions: the predictions table.
+        figures: what was typed, row by row the same.
+        resolution: the micrometers per pixel.
+        hotspot_mm2: area of the hotspot.
+
+    Raises:
+        SettingsError: the area is not possible.
+    """
+    check_area(hotspot_mm2)
+    return tuple(
+        _findings(predictions, figures, resolution, image, rows, hotspot_mm2)
+        for image, rows in _placed(predictions)
+        if _is_slide(figures.path(image), len(rows))
+    )
+
+
+def _placed(predictions: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Images that figures have places on, and the rows of those figures."""
+    if not {"x", "y"} <= set(predictions):
+        return
+    has_place = np.isfinite(places(predictions)).all(axis=1) & predictions["image"].notna().to_numpy(dtype=bool)
+    rows = np.flatnonzero(has_place)
+    codes, images = pd.factorize(predictions["image"].to_numpy(dtype=object)[rows])
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(images)), side="right")
+    for image, part in zip(images, np.split(rows[order], ends)[:-1], strict=True):
+        yield str(image), part
+
+
+def places(predictions: pd.DataFrame) -> NDArray[np.float64]:
+    """x and y of every figure in level-0 pixels, (figures, 2); NaN for blank."""
+    return predictions[["x", "y"]].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _is_slide(path: Path, figures: int) -> bool:
+    try:
+        size = image_size(path)
+    except FigureError:
+        size = None
+    if size is None:
+        return figures > 1 or path.suffix.lower() in VENDOR_SUFFIXES
+    return max(size) > REGION_PX
+
+
+def _findings(
+    predictions: pd.DataFrame,
+    figures: Figures,
+    resolution: Resolution,
+    image: str,
+    rows: NDArray[np.int64],
+    hotspot_mm2: float,
+) -> SlideFindings:
+    its = predictions.iloc[rows]
+    summary = summarize_cases(its.assign(case=image)).iloc[0]
+    known: dict[str, Any] = {
+        "image": image,
+        "path": figures.path(image),
+        "name": _first(its, "slide") or Path(image).stem,
+        "case": _first(its, "case"),
+        "rows": rows,
+        "counts": {name: summary[name] for name in COUNTS},
+    }
+    try:
+        with open_slide(known["path"]) as slide:
+            return SlideFindings(**known, **_looked_at(slide, its, rows, resolution, hotspot_mm2))
+    except AtypicaError as error:
+        return SlideFindings(**known, reasons=(error.message,))
+
+
+def _first(table: pd.DataFrame, column: str) -> str | None:
+    """The first entry of a column that is filled."""
+    filled = [value for value in table[column] if pd.notna(value)] if column in table else []
+    return str(filled[0]) if filled else None
+
+
+def _looked_at(
+    slide: Slide, its: pd.DataFrame, rows: NDArray[np.int64], resolution: Resolution, hotspot_mm2: float
+) -> dict[str, Any]:
+    mpp, origin = resolution.of(int(rows[0]), slide.mpp)
+    if origin is Origin.ASSUMED:
+        return {"size": slide.size, "reasons": ("the micrometers per pixel are not known",)}
+    tissue = _tissue(slide, mpp)
+    hotspot = _hotspot(slide.size, mpp, its, rows, hotspot_mm2, tissue)
+    reasons = [tissue.reason] if tissue.reason else []
+    if hotspot is None:
+        reasons.append("no figure on it counts, so there is no hotspot")
+    elif hotspot.mm2 < 0.999 * hotspot_mm2:
+        reasons.append(f"the slide is smaller than {hotspot_mm2:g} mm²: its hotspot has {hotspot.mm2:.2f} mm²")
+    return {
+        "size": slide.size,
+        "mpp": mpp,
+        "tissue_mm2": tissue.mm2,
+        "hotspot": hotspot,
+        "reasons": tuple(reasons),
+    }
+
+
+def _tissue(slide: Slide, mpp: float) -> Tissue:
+    try:
+        thumbnail = slide.thumbnail(THUMBNAIL_PX)
+    except FigureError as error:
+        return Tissue(np.zeros((1, 1), dtype=bool), None, f"no thumbnail: {error.message}")
+    return find_tissue(thumbnail, slide.size, mpp)
+
+
+def _hotspot(
+    size: tuple[int, int],
+    mpp: float,
+    its: pd.DataFrame,
+    rows: NDArray[np.int64],
+    hotspot_mm2: float,
+    tissue: Tissue,
+) -> Hotspot | None:
+    at = places(its)
+    inside = np.flatnonzero(counted(its) & ((at >= 0) & (at <= np.array(size))).all(axis=1))
+    found = find_hotspot(at[inside, 0], at[inside, 1], window_size(hotspot_mm2, mpp), size)
+    if found is None:
+        return None
+    window = Window(found.left, found.top, found.width, found.height, rows[inside[found.rows]])
+    amf = int(called_amf(its)[inside[found.rows]].sum())
+    place = (window.left, window.top, window.width, window.height)
+    return Hotspot(
+        window,
+        mm2=window.width * window.height * mpp**2 / 1e6,
+        amf=amf,
+        interval=wilson(amf, len(window), LEVEL),
+        tissue=None if tissue.mm2 is None else tissue.share(*place, size),
+    )

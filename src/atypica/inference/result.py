@@ -16,8 +16,10 @@ from atypica.data.figures import Figures
 from atypica.inference.card import Card
 from atypica.inference.cases import summarize_cases
 from atypica.inference.classifier import Classifier
+from atypica.inference.counting import SCORE, Limits
 from atypica.inference.crops import CropSource
 from atypica.inference.pipeline import prepare
+from atypica.inference.rate_by_cut import rate_by_cut
 from atypica.inference.resolution import Resolution
 from atypica.inference.views import forward_views
 
@@ -35,6 +37,7 @@ class Result:
         classifier: what typed them.
         notes: what was understood and assumed, as sentences.
         views: how many views of each crop were averaged.
+        limits: which typed figures count.
     """
 
     predictions: pd.DataFrame
@@ -44,6 +47,7 @@ class Result:
     views: int
     crops: CropSource = field(repr=False)
     resolution: Resolution = field(repr=False)
+    limits: Limits = Limits()
 
     @property
     def card(self) -> Card:
@@ -65,6 +69,10 @@ class Result:
     def cases(self) -> pd.DataFrame:
         """The AMF rate of each case and of all together, with intervals; see `summarize_cases`."""
         return summarize_cases(self.predictions, self.card.thresholds)
+
+    def rate_by_cut(self) -> pd.DataFrame:
+        """How the AMF rate and the number of figures move with the limits; see `rate_by_cut`."""
+        return rate_by_cut(self.predictions, self.limits)
 
     def explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The crops of some figures as the network saw them, and what moved it.
@@ -89,15 +97,17 @@ class Result:
         crops = np.stack([prepare(self.classifier, self.crops, self.resolution, row).crop for row in rows])
         return crops, forward_views(self.classifier, crops, self.views, ["cam"])["cam"]
 
-    def write(self, out_dir: str | Path, table_format: TableFormat = "csv") -> tuple[Path, Path]:
+    def write(self, out_dir: str | Path, table_format: TableFormat = "csv") -> tuple[Path, ...]:
         """Write the tables `predictions` and `cases` into a folder, each whole or not at all.
+
+        With detection scores, or a limit that is set, also `rate_by_cut`.
 
         Args:
             out_dir: the folder; made if it is not there.
             table_format: `csv` or `parquet`.
 
         Returns:
-            The two files.
+            The files.
 
         Raises:
             OutputError: they cannot be written.
@@ -105,5 +115,6 @@ class Result:
         if table_format not in {"csv", "parquet"}:
             raise SettingsError(f"there is no table format '{table_format}'", "choose csv or parquet")
         tables = {"predictions": self.predictions, "cases": self.cases()}
-        first, second = (write_table(table, Path(out_dir) / f"{n}.{table_format}") for n, table in tables.items())
-        return first, second
+        if SCORE in self.predictions or self.limits:
+            tables["rate_by_cut"] = self.rate_by_cut()
+        return tuple(write_table(table, Path(out_dir) / f"{n}.{table_format}") for n, table in tables.items())

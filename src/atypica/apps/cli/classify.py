@@ -23,6 +23,8 @@ def classify(
     mpp: float | None = None,
     views: Literal[1, 8] = 1,
     threshold: str | None = None,
+    min_detection_score: float | None = None,
+    max_ood: str | None = None,
     threads: int | None = None,
     report: bool = True,
     batch: int = BATCH,
@@ -51,6 +53,11 @@ def classify(
     threshold
         From which p_amf on a figure is AMF: a number, or a name from the model's card. The card's default if not
         given.
+    min_detection_score
+        Figures with a lower detection_score are typed and keep their row, but enter no count and no rate.
+    max_ood
+        The same for figures with a higher ood: a number from 0 to 1, or 'card' for the limit of the model's card.
+        It finds blur, blank tissue and ink, not look-alikes of mitotic figures.
     threads
         Worker threads; one a core if not given.
     report
@@ -68,7 +75,15 @@ def classify(
     prepare_folder(out)
     show_source(figures)
     result = loaded.classify(
-        figures, mpp=mpp, views=views, threshold=threshold, threads=threads, batch=batch, max_pixels=max_pixels
+        figures,
+        mpp=mpp,
+        views=views,
+        threshold=threshold,
+        threads=threads,
+        batch=batch,
+        max_pixels=max_pixels,
+        min_detection_score=min_detection_score,
+        max_ood=max_ood,
     )
     return deliver(result, out, report=report, table_format=format)
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from atypica.core.progress import console
 from atypica.data.figures import Figures
 from atypica.inference.cases import FEW_FIGURES
+from atypica.inference.counting import counted as counts
 from atypica.inference.predictions import flags
 from atypica.inference.result import Result
 from atypica.inference.trained_on import flattery
@@ -73,9 +74,9 @@ def _show_cases(result: Result) -> None:
     if len(every) > MOST_CASES:
         say(f"  {counted(len(every) - MOST_CASES, 'more case')} in the table of cases")
     if cases["few_figures"].any():
-        say(f"  few: fewer than {FEW_FIGURES} typed figures, the rate means little")
+        say(f"  few: fewer than {FEW_FIGURES} counted figures, the rate means little")
     say(f"  interval of 'all': {total['interval']}")
-    referred = int(result.predictions["abstain"].fillna(False).sum())
+    referred = int((flags(result.predictions, "abstain") & counts(result.predictions)).sum())
     if referred:
         say(f"  {counted(referred, 'figure')} to be looked at by a person (column 'abstain')")
 
@@ -85,12 +86,12 @@ def _threshold(result: Result) -> float:
 
 
 def _cells(row: pd.Series) -> tuple[str, ...]:
-    typed = row["figures"] - row["failed"]
+    number = row["figures"] - row["failed"] - row["left_out"]
     name = "(no case)" if pd.isna(row["case"]) else str(row["case"])
-    if not typed:
-        return name, "0", "", "", "", "none typed"
+    if not number:
+        return name, "0", "", "", "", "none typed" if not row["left_out"] else "all left out"
     rate, low, high = (f"{row[column]:.1%}" for column in ("amf_rate", "low", "high"))
-    return name, f"{typed:,}", f"{row['amf']:,}", rate, f"{low} to {high}", "few" if row["few_figures"] else ""
+    return name, f"{number:,}", f"{row['amf']:,}", rate, f"{low} to {high}", "few" if row["few_figures"] else ""
 
 
 def show_files(files: list[Path]) -> None:

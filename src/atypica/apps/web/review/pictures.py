@@ -1,0 +1,104 @@
+"""The pictures of figures, made once and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from atypica.core.errors import FigureError
+from atypica.core.files import atomic_path
+from atypica.inference.pipeline import prepare
+from atypica.inference.result import Result
+from atypica.reporting.gallery import map_scale, overlay_image
+
+THUMB_PX = 224
+VIEW_PX = 1024
+MAP_PX = 256
+SAMPLE = 24
+"""Figures that the strength of all maps is taken from."""
+QUALITY = 92
+KINDS = {"thumb": ".jpg", "view": ".jpg", "map": ".png"}
+"""`thumb`: the field that the network sees; `view`: the whole crop; `map`: what moved the network, over its field."""
+
+
+class Pictures:
+    """Makes pictures and keeps them.
+
+    Args:
+        result: the figures.
+        folder: where pictures are kept; may be deleted at any time.
+        maps: whether the model at hand is the one that typed the figures, so that its maps explain them.
+    """
+
+    def __init__(self, result: Result, folder: Path, *, maps: bool) -> None:
+        self._result, self._folder, self.maps = result, folder, maps
+        self._locks = [threading.Lock() for _ in range(64)]
+        images = result.figures.table["image"]
+        self._paths = [result.figures.path(str(image)) for image in images]
+        self._names = [str(figure) for figure in result.figures.table["figure_id"]]
+        self._typed = [row for row, p in enumerate(result.predictions["p_amf"].notna()) if p]
+
+    def path(self, row: int, kind: str) -> Path:
+        """The file of one picture; made if it is not there.
+
+        Raises:
+            FigureError: the figure cannot be read.
+            OutputError: the picture cannot be kept.
+        """
+        name = self._name(row, kind)
+        target = self._folder / name[:2] / name
+        if target.is_file():
+            return target
+        with self._locks[int(name[:2], 16) % len(self._locks)]:
+            if not target.is_file():
+                picture = self._make(row, kind)
+                with atomic_path(target) as temporary:
+                    picture.save(temporary, quality=QUALITY, subsampling=0, optimize=True)
+        return target
+
+    def field(self, row: int) -> tuple[float, float]:
+        """The share of the view's width and height that the network sees (centered); above 1 where it sees beyond."""
+        pixels, tag = self._result.crops.read(row)
+        side = self._result.card.geometry.field_um / self._result.resolution.of(row, tag)[0]
+        return side / pixels.shape[1], side / pixels.shape[0]
+
+    def _name(self, row: int, kind: str) -> str:
+        try:
+            stat = self._paths[row].stat()
+            state = f"{stat.st_mtime_ns} {stat.st_size}"
+        except OSError as error:
+            raise FigureError(f"there is no file {self._paths[row].name}", "bring it back") from error
+        card = self._result.card
+        made = f"{self._names[row]} {state} {card.geometry} {card.onnx_sha256 if kind == 'map' else ''} {kind}"
+        return hashlib.sha256(made.encode()).hexdigest()[:24] + KINDS[kind]
+
+    def _make(self, row: int, kind: str) -> Image.Image:
+        if kind == "view":
+            image = Image.fromarray(self._result.crops.read(row).pixels)
+            image.thumbnail((VIEW_PX, VIEW_PX), Image.Resampling.LANCZOS)
+            return image
+        if kind == "map":
+            strength = overlay_image(self._result.explain([row])[1][0], self._scale)
+            return strength.resize((MAP_PX, MAP_PX), Image.Resampling.BICUBIC)
+        result = self._result
+        image = Image.fromarray(prepare(result.classifier, result.crops, result.resolution, row).crop)
+        image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
+        return image
+
+    @cached_property
+    def _scale(self) -> float:
+        """The same strength for all maps, so that they can be compared."""
+        places = np.linspace(0, len(self._typed) - 1, min(SAMPLE, len(self._typed))).astype(int)
+        maps: list[NDArray[np.float32]] = []
+        for row in {self._typed[place] for place in places}:
+            try:
+                maps.append(self._result.explain([row])[1][0])
+            except FigureError:
+                continue
+        return map_scale(np.stack(maps)) if maps else 1.0

@@ -117,6 +117,27 @@ def test_the_numbers_are_those_of_scikit_learn_on_the_kept_predictions(out, foun
         assert (folds.lowest, folds.highest) == pytest.approx((min(each), max(each)))
 
 
+def test_the_spread_of_the_networks_stands_in_the_predictions_and_refers_figures(out, found):
+    table = predictions(out, "Inner")
+    each = expit(table[["amf_0", "amf_1"]].to_numpy())
+    assert table["spread"].to_numpy() == pytest.approx(each.std(axis=1, ddof=1))
+    table, each = table[table["scored"]], each[table["scored"]]
+    one = next(one for one in found.on("Inner") if one.label == "plain")
+    assert list(one.referrals["0.5"]) == ["spread", "disagreement", "closeness"]
+    z = table[["disagreement_0", "disagreement_1"]].mean(axis=1).to_numpy()
+    hard = table["hard"].to_numpy()
+    for doubt, values in (("spread", each.std(axis=1, ddof=1)), ("disagreement", z)):
+        kept = np.argsort(-values, kind="stable")[len(values) // 10 :]
+        called = expit(table[["amf_0", "amf_1"]].mean(axis=1).to_numpy()[kept]) >= 0.5
+        referral = one.referrals["0.5"][doubt]
+        wanted = balanced_accuracy_score(table["label"].to_numpy()[kept] == "AMF", called)
+        assert referral.rest.balanced_accuracy == pytest.approx(wanted)
+        auroc = roc_auc_score(hard, values) if len(set(hard)) == 2 else None
+        assert referral.hard_auroc.value == (None if auroc is None else pytest.approx(auroc))
+    assert list(found.on("Left out")[0].referrals["0.5"]) == ["disagreement", "closeness"]
+    assert predictions(out, "Left out")["spread"].isna().all()
+
+
 def test_left_out_figures_are_typed_by_the_network_that_has_not_seen_them(out, found):
     table = predictions(out, "Left out")
     answers = table[["amf_0", "amf_1"]]

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import balanced_accuracy_score
 
 from atypica.core.errors import EvaluationError
-from atypica.evaluation.abstention import coverage_curve, refer_band, without_band
+from atypica.evaluation.abstention import coverage_curve, refer_band, without_band, without_referred
 
 
 def scored(figures: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -38,6 +38,22 @@ def test_no_share_no_band():
     assert (band.low, band.high, band.referred) == (0.3, 0.3, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("p", "share", "inside"),
+    [
+        ([0.5] * 8 + [0.9] * 2, 0.1, 0.8),  # the nearest stand together: all of them, more than was asked, and said
+        ([0.45] + [0.4] * 5 + [0.9] * 4, 0.3, 0.1),  # the next five would be too many
+        ([0.6] * 10, 0.1, 1.0),
+        ([0.4] * 5 + [0.6] * 5 + [0.9] * 10, 0.5, 0.5),  # alike on both sides
+        ([0.3] * 9, 0.1, 0.0),  # less than one figure
+    ],
+)
+def test_figures_of_one_distance_are_never_parted(p, share, inside):
+    band = refer_band(p, 0.5, share)
+    assert band.referred == pytest.approx(inside)
+    assert sum(band.low < value < band.high for value in p) / len(p) == pytest.approx(inside)
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_an_impossible_share_is_refused(share: float):
     with pytest.raises(EvaluationError, match="cannot be referred"):
@@ -49,6 +65,21 @@ def test_the_rest_is_counted_without_the_band():
     assert (rest.figures, rest.amf, rest.coverage) == (4, 2, pytest.approx(4 / 6))
     assert (rest.sensitivity, rest.specificity, rest.balanced_accuracy, rest.accuracy) == (0.5, 1.0, 0.75, 0.75)
     assert without_band([1, 0], [0.9, 0.5], 0.5, 0.4, 0.7).balanced_accuracy is None
+
+
+def test_the_rest_is_counted_without_the_referred():
+    referred = np.array([False, True, True, False, False, False])
+    rest = without_referred([1, 1, 0, 0, 1, 0], [0.9, 0.5, 0.6, 0.1, 0.2, 0.2], 0.5, referred)
+    assert rest == without_band([1, 1, 0, 0, 1, 0], [0.9, 0.5, 0.6, 0.1, 0.2, 0.2], 0.5, 0.4, 0.7)
+    with pytest.raises(EvaluationError, match="2 marks for 1 figures"):
+        without_referred([1], [0.5], 0.5, np.array([True, False]))
+
+
+def test_the_curve_follows_any_doubt():
+    curve = coverage_curve([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.1], 0.5, [1, 4, 3, 2])
+    assert curve.coverage.tolist() == [1.0, 0.75, 0.5, 0.25]
+    assert curve.accuracy.tolist() == [0.75, 1.0, 1.0, 1.0]
+    assert curve.to_json()["balanced_accuracy"] == [0.75, 1.0, 1.0, None]
 
 
 def test_the_curve_is_scikit_learns_balanced_accuracy_of_the_kept():

@@ -12,9 +12,11 @@ from scipy.special import expit
 from atypica.evaluation.binary import binary_metrics
 from atypica.evaluation.bootstrap import BootstrapSettings
 from atypica.evaluation.comparison import ModelScores, compare_models
+from atypica.evaluation.doubt import closeness, ensemble_spread
 from atypica.evaluation.fold_comparison import compare_folds
 from atypica.evaluation.leaderboard import FOLD_METRICS, Failure, Leaderboard, Scored, TestSet
 from atypica.evaluation.published import load_published
+from atypica.evaluation.referral import refer
 from atypica.evaluation.significance import FoldSummary
 from atypica.evaluation.summary import SubtypeInput, evaluate
 from atypica.reporting.leaderboard import plots
@@ -55,6 +57,14 @@ def scored(label: str, z: np.ndarray, y: np.ndarray, cases: np.ndarray, subtypes
         )
         for name, t in thresholds.items()
     }
+    p, hard = expit(z.mean(axis=1)), (np.arange(N) % 5 == 0).astype(float)
+    referrals = {
+        name: {
+            doubt: refer(y, p, t, values, hard=hard if label == "weak" else None, cases=cases, settings=BOOTSTRAP)
+            for doubt, values in (("spread", ensemble_spread(expit(z))), ("closeness", closeness(p, t)))
+        }
+        for name, t in thresholds.items()
+    }
     return Scored(
         label,
         42,
@@ -67,6 +77,7 @@ def scored(label: str, z: np.ndarray, y: np.ndarray, cases: np.ndarray, subtypes
         thresholds,
         folds,
         found,
+        referrals,
         None,
         "x",
     )
@@ -146,6 +157,36 @@ def test_the_long_table_has_the_numbers_that_were_found(found):
     assert pd.isna(row["sd"])
 
 
+def test_what_each_doubt_is_worth_stands_in_every_format(found, page):
+    board = next(board for board in boards(found) if board.kind == "referrals")
+    assert board.title == "AMi-Br: BA of the rest when 10% of the figures go to a person"
+    weak = [row for row in board.rows if row.name == "weak"]
+    assert [row.of for row in weak] == ["none", "where the networks differ most", "nearest to the threshold"]
+    assert [row.counts[0] for row in weak] == [N, 0.9 * N, 0.9 * N]
+    for row, doubt in zip(weak[1:], ("spread", "closeness"), strict=True):
+        for name, referral in ((name, referrals[doubt]) for name, referrals in found.scored[1].referrals.items()):
+            assert row.cells[f"balanced_accuracy@{name}"].value == referral.rest.balanced_accuracy
+            gained = row.cells[f"balanced_accuracy@{name}"].value - weak[0].cells[f"balanced_accuracy@{name}"].value
+            assert row.cells[f"gain@{name}"].value == pytest.approx(gained)
+    assert any("n/a, no figure has two experts' votes" in note for note in board.notes)
+    table = long_table(found)
+    assert {"gain@own", "hard_auroc"} <= set(table.loc[table["board"] == "referrals", "metric"])
+    assert "where the networks differ most" in markdown(found)
+    assert "share of the figures referred to a person" in page
+    assert found.to_json()["scored"][0]["referrals"]["own"]["spread"]["rest"]["figures"] == 0.9 * N
+
+
+def test_coverage_curves_are_drawn_at_the_models_own_threshold(found):
+    figure = plots.coverage_plot(found.scored)
+    assert figure is not None
+    for axes, one in zip(figure.axes, found.scored, strict=True):
+        lines = {line.get_label(): line for line in axes.get_lines()}
+        curve = one.referrals["own"]["spread"].curve
+        drawn = lines["where the networks differ most"].get_ydata()
+        assert drawn == pytest.approx(curve.balanced_accuracy[curve.coverage >= 0.5])
+    assert plots.coverage_plot([]) is None
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -174,7 +215,7 @@ def test_the_page_fetches_nothing_and_says_what_failed(page):
     assert "there is no recipe &#39;later&#39;" in page
     assert "lost" in page
     assert "atypica benchmark t --out o" in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
 
 
 def test_the_page_shows_pairs_both_ways_with_raw_and_adjusted_p(found, page):

@@ -33,6 +33,8 @@ from atypica.training.run import Run
 
 Calibration = tuple[float, float]
 """Temperature and bias: p = sigmoid((logit - bias) / temperature)."""
+HEADS = "amf subtype disagreement"
+"""What is kept of the networks' answers; a file of other heads is made anew."""
 CIRCULAR = "it would be chosen on the very figures that are tested"
 
 
@@ -56,8 +58,8 @@ class Predicted:
 
     Attributes:
         entry, seed, kind, test: which.
-        table: one row a figure: `figure_id`, `label`, `case`, `subtype`, domains, `leak`, `duplicate_of`, `error`,
-            and `scored`, which says whether the row counts.
+        table: one row a figure: `figure_id`, `label`, `case`, `subtype`, domains, `hard`, `leak`, `duplicate_of`,
+            `error`, and `scored`, which says whether the row counts.
         answers: in the order of the table.
         operating: by the run's out-of-fold predictions.
         split: tells one assignment of folds from another.
@@ -170,7 +172,7 @@ class Typist:
         answers = kept_answers(file, key)
         if answers is None:
             store = CropStore.load(test.figures.where(test.readable), self.run.recipe.geometry)
-            answers = _ask(networks(), store).spread(test.readable)
+            answers = _ask(networks(), store).among(test.readable)
         write_predictions(file, table, answers, key)
         return answers
 
@@ -217,7 +219,11 @@ class Typist:
         subtype = None
         if names[0] in self.held_out:
             subtype = np.where(own[..., None], self.held_out[names].to_numpy(dtype=np.float64)[:, None, :], np.nan)
-        answers = Answers(amf, subtype)
+        disagreement = None
+        if "disagreement_0_views1" in self.held_out:
+            logits = self.held_out["disagreement_0_views1"].to_numpy(dtype=np.float64)
+            disagreement = np.where(own, logits[:, None], np.nan)
+        answers = Answers(amf, subtype, disagreement)
         file = self.work.file(self.entry.label, self.seed, spec.name)
         write_predictions(file, table, answers, f"{run.recipe.fold_hash}-{run.data_hash}")
         none = Operating(None, None, CIRCULAR)
@@ -231,16 +237,19 @@ def _ask(networks: list[FigureNetwork], store: CropStore) -> Answers:
     """One view of every figure by every network."""
     rows = np.arange(len(store))
     outputs = [predict(network, store, rows) for network in networks]
-    amf = np.stack([output["amf"][:, 0] for output in outputs], axis=1).astype(np.float64)
-    if "subtype" not in outputs[0]:
-        return Answers(amf, None)
-    return Answers(amf, np.stack([output["subtype"] for output in outputs], axis=1).astype(np.float64))
+    found = {
+        name: np.stack([output[name] for output in outputs], axis=1).astype(np.float64)
+        for name in HEADS.split()
+        if name in outputs[0]
+    }
+    disagreement = found.get("disagreement")
+    return Answers(found["amf"][..., 0], found.get("subtype"), None if disagreement is None else disagreement[..., 0])
 
 
 def _key(run: Run, test: TestFigures, recipe: str) -> str:
     """Of everything that the answers depend on."""
     figures = "\n".join(map("\t".join, zip(test.figures.table["figure_id"], test.pixels.digests, strict=True)))
-    return sha256_bytes(f"{recipe}\n{run.data_hash}\n{figures}".encode())[:16]
+    return sha256_bytes(f"{HEADS}\n{recipe}\n{run.data_hash}\n{figures}".encode())[:16]
 
 
 def _shared_cases(run: Run, test: TestFigures) -> int:

@@ -17,8 +17,10 @@ from atypica.evaluation.binary import binary_estimates, binary_metrics
 from atypica.evaluation.bootstrap import BootstrapSettings
 from atypica.evaluation.calibration import reliability
 from atypica.evaluation.comparison import ModelComparison, ModelScores, compare_models
+from atypica.evaluation.doubt import closeness, ensemble_spread
 from atypica.evaluation.fold_comparison import FoldComparison, compare_folds
 from atypica.evaluation.leaderboard import FOLD_METRICS, Calibrated, Scored
+from atypica.evaluation.referral import Referral, refer
 from atypica.evaluation.significance import FoldSummary
 from atypica.evaluation.subtypes import SubtypeScorer
 from atypica.evaluation.summary import Evaluation, SubtypeInput, evaluate
@@ -38,6 +40,7 @@ class Rows:
         y: labels, (figures,).
         z: logits of each network, (figures, networks), NaN where a network does not answer.
         subtype: (figures, networks, 8), or None.
+        disagreement: logits of each network that the experts differ, (figures, networks), or None.
     """
 
     predicted: Predicted
@@ -45,6 +48,7 @@ class Rows:
     y: Floats
     z: Floats
     subtype: Floats | None
+    disagreement: Floats | None
 
     @classmethod
     def of(cls, predicted: Predicted) -> Rows:
@@ -53,7 +57,9 @@ class Rows:
         table = predicted.table[rows].reset_index(drop=True)
         y = (table["label"] == "AMF").to_numpy(dtype=np.float64)
         answers = predicted.answers
-        return cls(predicted, table, y, answers.amf[rows], None if answers.subtype is None else answers.subtype[rows])
+        subtype = None if answers.subtype is None else answers.subtype[rows]
+        disagreement = None if answers.disagreement is None else answers.disagreement[rows]
+        return cls(predicted, table, y, answers.amf[rows], subtype, disagreement)
 
     @property
     def p(self) -> Floats:
@@ -66,6 +72,14 @@ class Rows:
         if "case" not in self.table or bool(self.table["case"].isna().any()):
             return None
         return self.table["case"].astype(str).to_numpy(dtype=object)
+
+    def doubts(self, threshold: float) -> dict[str, Floats]:
+        """Those of `DOUBTS` that are known of every figure, each of shape (figures,)."""
+        found = {"spread": ensemble_spread(expit(self.z))}
+        if self.disagreement is not None:
+            found["disagreement"] = np.nanmean(self.disagreement, axis=1)
+        found["closeness"] = closeness(self.p, threshold)
+        return {name: doubt for name, doubt in found.items() if np.isfinite(doubt).all()}
 
     @property
     def scored_by(self) -> list[tuple[int, NDArray[np.bool_]]]:
@@ -101,6 +115,7 @@ def score(predicted: Predicted, suite: Suite, label: str, settings: BootstrapSet
         evaluations={
             name: _evaluate(rows, value, suite.domains, subtypes, settings) for name, value in thresholds.items()
         },
+        referrals={name: _referrals(rows, value, settings) for name, value in thresholds.items()},
         calibrated=calibrated,
         calibration_note=note,
         subtype_folds=_subtype_folds(rows) if subtypes and several else None,
@@ -138,6 +153,14 @@ def _evaluate(
         level=settings.level,
         method=settings.method,
     )
+
+
+def _referrals(rows: Rows, threshold: float, settings: BootstrapSettings) -> dict[str, Referral]:
+    hard = rows.table["hard"].to_numpy(dtype=np.float64)
+    return {
+        name: refer(rows.y, rows.p, threshold, doubt, hard=hard, cases=rows.cases, settings=settings)
+        for name, doubt in rows.doubts(threshold).items()
+    }
 
 
 def fold_values(rows: Rows, threshold: float, metric: str) -> dict[int, float]:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 
 from atypica.core.errors import EvaluationError
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+LOGIT_CLIP = 1e-6
+"""Probabilities are kept this far from 0 and 1 where their log-odds are taken."""
 
 
 def checked_labels(y: ArrayLike) -> Floats:
@@ -71,6 +74,11 @@ def case_codes(cases: Sequence[object] | NDArray[np.object_], figures: int) -> t
         )
     names, codes = np.unique(np.array([str(case) for case in cases], dtype=np.str_), return_inverse=True)
     return names, codes.astype(np.int64)
+
+
+def log_odds(p: Floats) -> Floats:
+    """The log-odds of probabilities, kept `LOGIT_CLIP` from 0 and 1; the shape stays."""
+    return logit(np.clip(p, LOGIT_CLIP, 1 - LOGIT_CLIP))
 
 
 def _is_blank(value: object) -> bool:

@@ -11,6 +11,7 @@ from atypica.evaluation.comparison import ModelComparison
 from atypica.evaluation.fold_comparison import NO_INTERVAL, FoldComparison
 from atypica.evaluation.intervals import Estimate
 from atypica.evaluation.published import Published
+from atypica.evaluation.referral import Referral
 from atypica.evaluation.significance import FoldSummary
 from atypica.evaluation.summary import Evaluation
 
@@ -84,6 +85,7 @@ class Scored:
         thresholds: name ("0.5", "own") to value.
         folds: threshold's name to metric (`FOLD_METRICS`) to how the folds' networks scatter; empty if distilled.
         evaluations: threshold's name to the whole evaluation.
+        referrals: threshold's name to doubt (a key of `DOUBTS`) to what it is worth to refer by it.
         calibrated: None where nothing could be fitted without these figures, and `calibration_note` says why.
         subtype_folds: mean AUROC of the subtypes over the folds' networks; None where the target is AMF alone.
     """
@@ -99,6 +101,7 @@ class Scored:
     thresholds: dict[str, float]
     folds: dict[str, dict[str, FoldSummary]]
     evaluations: dict[str, Evaluation]
+    referrals: dict[str, dict[str, Referral]]
     calibrated: Calibrated | None
     calibration_note: str = ""
     subtype_folds: FoldSummary | None = None
@@ -123,6 +126,9 @@ class Scored:
             "thresholds": self.thresholds,
             "folds": {"about": NO_INTERVAL, "by_threshold": folds},
             "evaluations": {name: found.to_json() for name, found in self.evaluations.items()},
+            "referrals": {
+                name: {doubt: one.to_json() for doubt, one in found.items()} for name, found in self.referrals.items()
+            },
             "calibrated": self.calibrated.to_json() if self.calibrated else None,
             "calibration_note": self.calibration_note,
             "subtype_auroc_mean_of_folds": self.subtype_folds.to_json() if self.subtype_folds else None,

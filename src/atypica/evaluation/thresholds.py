@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit, ndtr
 
 from atypica.core.errors import EvaluationError
-from atypica.evaluation.arrays import Floats, checked_pair
+from atypica.evaluation.arrays import Floats, checked_pair, log_odds
 from atypica.evaluation.binary import binary_metrics
 from atypica.evaluation.ranking import Ranking
 
-LOGIT_CLIP = 1e-6
 _GRID = 512
 _TABLE_GRID = tuple(np.round(np.linspace(0.05, 0.95, 19), 2))
 
@@ -57,7 +56,7 @@ def max_balanced_accuracy(y: ArrayLike, p: ArrayLike) -> Threshold:
         EvaluationError: a class is absent, NaN, scores outside 0 to 1.
     """
     labels, scores = _two_classes(y, p)
-    z = _logits(scores)
+    z = log_odds(scores)
     if z.min() == z.max():
         return _threshold(labels, scores, float(scores[0]), "maximum BA, smoothed", "all scores are the same")
     grid = np.linspace(z.min(), z.max(), _GRID)
@@ -181,10 +180,6 @@ def _operating_points(y: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
     if above_all > ranking.scores[0]:
         return np.append(above_all, cuts), np.append(0.0, sensitivity), np.append(1.0, specificity)
     return cuts, sensitivity, specificity
-
-
-def _logits(p: Floats) -> Floats:
-    return logit(np.clip(p, LOGIT_CLIP, 1 - LOGIT_CLIP))
 
 
 def _bandwidth(z: Floats) -> float:

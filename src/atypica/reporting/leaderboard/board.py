@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from atypica.core.vocabulary import Subtype
 from atypica.evaluation.binary import METRICS
+from atypica.evaluation.doubt import DOUBTS
 from atypica.evaluation.intervals import Estimate
 from atypica.evaluation.leaderboard import FOLD_METRICS, Leaderboard, Scored, TestSet
 from atypica.evaluation.published import Published, PublishedModel, PublishedSubtypes
+from atypica.evaluation.referral import SHARE
 from atypica.evaluation.significance import FoldSummary
 from atypica.evaluation.subtypes import SUBTYPE_METRICS, SubtypeEvaluation
 from atypica.evaluation.summary import Group
@@ -17,6 +19,8 @@ from atypica.evaluation.summary import Group
 SHORT = {**METRICS, "balanced_accuracy": "BA"}
 OF = {"ensemble": "ensemble", "distilled": "distilled network", "left-out": "all folds together"}
 PUBLISHED = "published"
+_REFERRED = {"balanced_accuracy": "BA", "gain": "gain"}
+"""What is shown of a `Referral` at each threshold."""
 _AT = tuple(metric for metric in FOLD_METRICS if metric != "auroc")
 """What depends on the threshold."""
 
@@ -98,7 +102,7 @@ class Board:
         columns: key to title.
         rows: best first.
         notes: below it.
-        kind: "models", "domains" or "subtypes".
+        kind: "models", "referrals", "domains", "subtypes" or "context".
         test: which test set.
     """
 
@@ -125,7 +129,7 @@ def boards(found: Leaderboard) -> list[Board]:
             continue
         if found.suite.get("target") == "subtype":
             tables += _subtypes(found, test, scored)
-        tables.append(_models(found, test, scored))
+        tables += [_models(found, test, scored), _referrals(test, scored)]
         tables += _domains(test, scored)
     return [*tables, *(_context(table) for table in found.published if table.context)]
 
@@ -218,6 +222,40 @@ def _other_size(table: Published, test: TestSet) -> str:
     if published is None or published == test.figures:
         return ""
     return f"; on all {published:,} figures, ours on {test.figures:,}"
+
+
+def _referrals(test: TestSet, scored: tuple[Scored, ...]) -> Board:
+    """What each doubt is worth: BA of the rest, its gain, and whether the doubt finds what experts disagree on."""
+    names = list(dict.fromkeys(name for one in scored for name in one.referrals))
+    columns = {f"{m}@{name}": f"{words} at {name}" for name in names for m, words in _REFERRED.items()}
+    columns["hard_auroc"] = "AUROC for 'experts disagree'"
+    rows = tuple(row for one in scored for row in _referral_rows(one))
+    notes = [
+        "BA of the figures that are left, and what it gains over BA of all; intervals are for the figures as referred",
+        f"{DOUBTS['spread']}: standard deviation of the networks' p(AMF)",
+    ]
+    notes += dict.fromkeys(
+        f"AUROC for 'experts disagree': n/a, {cell.note}"
+        for row in rows
+        if (cell := row.cells.get("hard_auroc")) and cell.value is None
+    )
+    title = f"{test.name}: BA of the rest when {SHARE:.0%} of the figures go to a person"
+    return Board(title, ("model", "referred"), columns, rows, tuple(notes), "referrals", test.name)
+
+
+def _referral_rows(one: Scored) -> list[Row]:
+    every = {name: found.overall.metrics["balanced_accuracy"] for name, found in one.evaluations.items()}
+    cells = {f"balanced_accuracy@{name}": Cell.of(ba) for name, ba in every.items()}
+    rows = [Row(one.label, "none", cells, (one.first.overall.confusion.figures, 0, None))]
+    first = next(iter(one.referrals.values()))
+    for doubt, words in DOUBTS.items():
+        if doubt not in first:
+            continue
+        by_name = {name: found[doubt] for name, found in one.referrals.items()}
+        cells = {f"{m}@{name}": Cell.of(getattr(found, m)) for name, found in by_name.items() for m in _REFERRED}
+        cells["hard_auroc"] = Cell.of(first[doubt].hard_auroc)
+        rows.append(Row(one.label, words, cells, (first[doubt].rest.figures, 0, None)))
+    return rows
 
 
 def _domains(test: TestSet, scored: tuple[Scored, ...]) -> list[Board]:

@@ -18,6 +18,7 @@ from atypica.evaluation.comparison import ModelComparison, PairComparison
 from atypica.evaluation.fold_comparison import FoldComparison, GroupPair
 from atypica.evaluation.intervals import Estimate
 from atypica.evaluation.leaderboard import Leaderboard, Scored, TestSet
+from atypica.evaluation.referral import SHARE
 from atypica.evaluation.significance import Significance
 from atypica.reporting.leaderboard import plots
 from atypica.reporting.leaderboard.board import SHORT, Board, boards
@@ -135,6 +136,7 @@ def _plots(scored: tuple[Scored, ...], own: tuple[Board, ...], place: int) -> It
         ("roc", plots.roc_plot(scored), f"ROC. {band}{rest}."),
         ("pr", plots.pr_plot(scored), f"Precision and recall. {band}{rest}."),
         ("reliability", plots.reliability_plot(scored), _RELIABILITY),
+        ("coverage", plots.coverage_plot(scored), _coverage_words(scored)),
     ]
     for name, figure, caption in drawn:
         if figure is not None:
@@ -149,6 +151,14 @@ _RELIABILITY = (
     "Reliability: how often figures with a given p(AMF) are AMF. Grey squares: plain sigmoid of the mean logit. Blue "
     "dots: calibrated on out-of-fold predictions, with Wilson's 95 % interval of each bin. ECE of each, in its color."
 )
+
+
+def _coverage_words(scored: tuple[Scored, ...]) -> str:
+    names = dict.fromkeys(plots.referred_at(one) for one in scored if one.referrals)
+    return (
+        f"Balanced accuracy of what the model answers when the most doubtful figures go to a person, by each doubt; "
+        f"threshold: {', '.join(names)}. Grey line: {SHARE:.0%}, as in the table."
+    )
 
 
 def _common(found: ModelComparison) -> str:

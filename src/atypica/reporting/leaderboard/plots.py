@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from atypica.evaluation.calibration import ReliabilityBin
 from atypica.evaluation.curves import Curve
+from atypica.evaluation.doubt import DOUBTS
 from atypica.evaluation.intervals import Estimate
 from atypica.evaluation.leaderboard import Scored
+from atypica.evaluation.referral import SHARE
 from atypica.reporting.leaderboard.board import Board, Cell, Row
 from atypica.reporting.plots import AMF_COLOR, INK, LINE, MUTED, NMF_COLOR
 
@@ -25,6 +28,8 @@ LOOKS = (
     ("#cc79a7", (0, (5, 1.5, 1, 1.5))), ("#e69f00", "-"),
 )  # fmt: skip
 """Colors of Okabe and Ito's palette, and dashes, so that no color carries a meaning alone."""
+LEAST_KEPT = 0.5
+"""A coverage curve is drawn down to this share of the figures."""
 _TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 _STYLE: dict[Any, Any] = {
     "font.size": 7.5,
@@ -142,6 +147,56 @@ def _bins(axes: Axes, bins: Sequence[ReliabilityBin], color: str, marker: str, b
     axes.plot([p for p, *_ in known], [share for _, share, *_ in known], color=color, lw=0.8, marker=marker, ms=2.8)
     for p, _, low, high in known if bars else []:
         axes.plot([p, p], [low, high], color=color, lw=0.8)
+
+
+def coverage_plot(scored: Sequence[Scored]) -> Figure | None:
+    """BA of the rest over the share that goes to a person, a line a doubt and a panel a model."""
+    shown = [(one, found) for one in scored if (found := _curves_of(one))][:4]
+    if not shown:
+        return None
+    columns = min(2, len(shown))
+    lines = -(-len(shown) // columns)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH_IN, WIDTH_IN / columns * lines * 0.95 + 0.75), layout="constrained")
+        panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        for axes, (one, found) in zip(panels, shown, strict=False):
+            _coverage(axes, one.label, found)
+        for axes in panels[len(shown) :]:
+            axes.set_visible(False)
+        low = min(float(np.nanmin(ba)) for _, found in shown for _, ba in found.values())
+        panels[0].set(xlim=(0, 1 - LEAST_KEPT), xticks=np.arange(0, 1 - LEAST_KEPT + SHARE / 2, SHARE))
+        panels[0].set(ylim=(np.floor(low * 20) / 20, 1.005))
+        panels[0].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        figure.supxlabel("share of the figures referred to a person", fontsize=7.5)
+        figure.supylabel("BA of the rest", fontsize=7.5)
+        handles = {line.get_label(): line for axes in panels[: len(shown)] for line in axes.get_lines()}
+        names = [name for name in DOUBTS.values() if name in handles]
+        figure.legend([handles[name] for name in names], names, loc="outside upper left", frameon=False, fontsize=6.8)
+    return figure
+
+
+def referred_at(one: Scored) -> str:
+    """The name of the threshold whose referrals are drawn: the model's own, else the first."""
+    return "own" if "own" in one.referrals else next(iter(one.referrals))
+
+
+def _curves_of(one: Scored) -> dict[str, tuple[Any, Any]]:
+    """Doubt to the share that is referred and BA of the rest, where both classes are left."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for doubt, referral in one.referrals[referred_at(one)].items():
+        curve = referral.curve
+        known = ~np.isnan(curve.balanced_accuracy) & (curve.coverage >= LEAST_KEPT)
+        if known.any():
+            found[doubt] = (1 - curve.coverage[known], curve.balanced_accuracy[known])
+    return found
+
+
+def _coverage(axes: Axes, label: str, found: dict[str, tuple[Any, Any]]) -> None:
+    axes.axvline(SHARE, color=LINE, lw=0.8, zorder=0)
+    for doubt, (color, dash) in zip(DOUBTS, LOOKS, strict=False):
+        if doubt in found:
+            axes.plot(*found[doubt], color=color, lw=1.2, ls=dash, label=DOUBTS[doubt], drawstyle="steps-post")
+    axes.set_title(label if len(label) <= 26 else f"{label[:25]}…", fontsize=7.2, loc="left")
 
 
 def overview_plot(board: Board) -> Figure:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from atypica.apps.cli.compare import compare
 from atypica.apps.cli.comparison_screen import p_text
@@ -64,6 +65,28 @@ def test_figures_that_trained_one_model_count_for_none(tables, capsys):
     assert (content["figures"], content["input"]["models"]["a"]["training_figures_left_out"]) == (N - 30, 30)
     _, kept = found(capsys, *paths, labels=labels, keep_training_figures=True)
     assert kept["figures"] == N
+
+
+def test_figures_with_the_same_pixels_count_once(tables, capsys):
+    folder, y = tables
+    rng = np.random.default_rng(1)
+    labels = pd.read_csv(folder / "labels.csv")
+    labels["image"] = [f"{name}.png" for name in labels["figure_id"]]
+    for image in labels["image"]:
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / image)
+    for copy in ("f7", "f140"):  # f140 is not scored by c
+        Image.open(folder / "f0.png").save(folder / f"{copy}.png", compress_level=1)
+    labels.to_csv(folder / "labels.csv", index=False)
+    table = str(folder / "labels.csv")
+    _, content = found(capsys, folder / "a.csv", folder / "b.csv", labels=table)
+    assert (content["figures"], content["input"]["duplicates_left_out"]) == (N - 2, 2)
+    assert content["amf"] == y.sum() - y[7] - y[140]
+    assert any("2 figures repeat the pixels" in note for note in content["input"]["notes"])
+    _, content = found(capsys, folder / "a.csv", folder / "c.csv", labels=table)
+    assert (content["figures"], content["input"]["not_scored_by_all"]) == (120 - 1, 30)
+    _, kept = found(capsys, folder / "a.csv", folder / "b.csv", labels=table, keep_duplicates=True)
+    assert kept["figures"] == N
+    assert "duplicates_left_out" not in kept["input"]
 
 
 def test_only_figures_that_all_have_scored_count(tables, capsys):
@@ -152,13 +175,19 @@ def test_blank_results_are_left_out_and_said(tmp_path, capsys):
     [
         ({"by": "lab"}, "no column 'lab'"),
         ({"metric": "auroc"}, "no column 'auroc'"),
-        ({"metric": "backbone"}, "row 2: backbone 'x' is no number"),
+        ({"metric": "backbone"}, "row 2: backbone 'x' is no finite number"),
         ({"labels": "labels.csv"}, "--folds is not for predictions"),
     ],
 )
 def test_folds_that_cannot_be_used_are_refused(tmp_path, kwargs, words):
     with pytest.raises(SourceError, match=words):
         compare(folds=folds(tmp_path), **kwargs)
+
+
+def test_an_infinite_result_is_named_as_it_stands(tmp_path):
+    path = folds(tmp_path, lambda table: table.assign(balanced_accuracy=np.inf))
+    with pytest.raises(SourceError, match="row 2: balanced_accuracy 'inf' is no finite number"):
+        compare(folds=path, by="strategy")
 
 
 def test_nothing_to_compare_is_refused(tmp_path):

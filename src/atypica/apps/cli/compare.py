@@ -30,6 +30,7 @@ def compare(
     seed: int = 0,
     replicates: int = REPLICATES,
     keep_training_figures: Annotated[bool, Parameter(negative="")] = False,
+    keep_duplicates: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Compare models: `A.csv B.csv ... --labels TABLE` on the same figures, `--folds FOLDS.csv` by results of folds.
@@ -58,6 +59,8 @@ def compare(
         How many resamples; 0 for none.
     keep_training_figures
         Count figures that a model was trained on (its column 'in_training'), which flatter it.
+    keep_duplicates
+        Count figures with the same pixels as often as they stand there, in place of once; no image is read.
     json_
         Print the comparison as JSON on standard output, in place of the tables.
     """
@@ -70,7 +73,14 @@ def compare(
             f"there is nothing to compare: {len(predictions)} tables of predictions, --labels {labels or 'not given'}",
             "give two or more tables of predictions and --labels, or --folds",
         )
-    compared = common_figures([*predictions], open_labels(labels), labels, threshold, keep_training_figures)
+    compared = common_figures(
+        [*predictions],
+        open_labels(labels),
+        labels,
+        threshold,
+        keep_training_figures=keep_training_figures,
+        keep_duplicates=keep_duplicates,
+    )
     show_common(compared)
     settings = BootstrapSettings(replicates, seed)
     found = compare_models(compared.y, compared.models, cases=compared.cases, settings=settings)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from atypica.apps.cli.evaluation_input import Scored, scored_figures
+from atypica.apps.cli.left_out import LeftOut, copies
 from atypica.core.errors import SourceError
 from atypica.data.figures import Figures, read_table
 from atypica.evaluation.arrays import Floats
@@ -31,6 +32,7 @@ class Compared:
         cases: the case of each figure; None where any is unknown.
         sources: what was read for each model, by its name.
         left_out: labeled figures that some model scored, but not all.
+        once: which of those that all scored are no second copies; None where copies were not looked for.
     """
 
     y: Floats
@@ -38,6 +40,7 @@ class Compared:
     cases: NDArray[np.object_] | None
     sources: dict[str, Scored]
     left_out: int
+    once: LeftOut | None = None
 
     @property
     def failed(self) -> int:
@@ -50,15 +53,24 @@ class Compared:
             "models": {name: scored.to_json() for name, scored in self.sources.items()},
             "scored_by_all": len(self.y),
             "not_scored_by_all": self.left_out,
+            **(self.once.counts if self.once else {}),
+            "notes": list(self.once.notes) if self.once else [],
         }
 
 
 def common_figures(
-    paths: Sequence[Path], labels: Figures, labels_name: str, threshold: float | None, keep_training_figures: bool
+    paths: Sequence[Path],
+    labels: Figures,
+    labels_name: str,
+    threshold: float | None,
+    *,
+    keep_training_figures: bool = False,
+    keep_duplicates: bool = False,
 ) -> Compared:
     """Join each table of predictions to the labels, and keep the figures that all of them scored.
 
-    A figure that any of the models was trained on is left out for all, unless `keep_training_figures`.
+    A figure that any of the models was trained on is left out for all, unless `keep_training_figures`. Of those that
+    are left, figures with the same pixels count once, unless `keep_duplicates`; then no image is read.
 
     Raises:
         SourceError: as `scored_figures`; one table twice; no figure that all have scored.
@@ -81,12 +93,15 @@ def common_figures(
             f"no figure of {labels_name} is scored by all of {', '.join(sources)}",
             "give predictions of the same figures",
         )
+    first = next(iter(sources))
+    common = len(rows)
+    once = None if keep_duplicates else copies(labels, rows, sources[first].y[_places(sources[first], rows)])
+    rows = rows[once.kept] if once else rows
     places = {name: _places(scored, rows) for name, scored in sources.items()}
     models = [ModelScores(name, scored.p[places[name]], scored.threshold) for name, scored in sources.items()]
-    first = next(iter(sources))
     cased = next((name for name, scored in sources.items() if scored.cases is not None), None)
     cases = None if cased is None else _cases(sources[cased], places[cased])
-    return Compared(sources[first].y[places[first]], models, cases, sources, len(every) - len(rows))
+    return Compared(sources[first].y[places[first]], models, cases, sources, len(every) - common, once)
 
 
 def _cases(scored: Scored, places: NDArray[np.int64]) -> NDArray[np.object_] | None:
@@ -127,7 +142,7 @@ def fold_columns(
     if strange.any():
         row = int(np.argmax(strange))
         raise SourceError(
-            f"{name}, row {row + 2}: {metric} {table[metric].iloc[row]!r} is no number",
+            f"{name}, row {row + 2}: {metric} '{table[metric].iloc[row]}' is no finite number",
             "leave the cell of a failed run blank",
         )
     present = ~np.isnan(values)

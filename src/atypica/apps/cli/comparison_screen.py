@@ -41,7 +41,8 @@ def show_common(compared: Compared) -> None:
         )
     if compared.left_out:
         say(f"  {counted(compared.left_out, 'figure')} not scored by all are left out", "yellow")
-    for note in dict.fromkeys(note for scored in compared.sources.values() for note in scored.notes):
+    notes = [note for scored in compared.sources.values() for note in scored.notes]
+    for note in dict.fromkeys([*notes, *(compared.once.notes if compared.once else ())]):
         say(f"  {note}", "yellow")
 
 

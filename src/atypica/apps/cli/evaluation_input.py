@@ -164,7 +164,7 @@ def _scores(predictions: pd.DataFrame, name: str) -> pd.Series:
     if strange.any():
         row = int(np.argmax(strange.to_numpy()))
         value = predictions["p_amf"].iloc[row]
-        raise SourceError(f"{name}, row {row + 2}: p_amf {value!r} is not between 0 and 1", "give probabilities of AMF")
+        raise SourceError(f"{name}, row {row + 2}: p_amf '{value}' is not between 0 and 1", "give probabilities of AMF")
     if not scores.notna().any():
         raise SourceError(f"{name}: every prediction failed", "see its column 'error'")
     failed = _filled(predictions, "error")

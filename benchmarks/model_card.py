@@ -68,7 +68,7 @@ def main() -> None:
 def score(bundle: Bundle, figures: Figures) -> Scoring:
     """Classify and evaluate as the verbs do."""
     predictions = Model(bundle).classify(figures).predictions
-    scored = scored_figures(predictions, figures, (bundle.card.name, figures.name))
+    scored = scored_figures(predictions, figures, (bundle.card.name, figures.name), keep_duplicates=False)
     found = evaluate(scored.y, scored.p, scored.threshold, cases=scored.cases, domains=scored.domains)
     return Scoring(figures, scored, found)
 

@@ -6,6 +6,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
+from atypica.core.errors import TrainingError
 from atypica.core.vocabulary import Subtype
 from atypica.data.drawn import Distractor, draw_distractor, draw_figure
 from atypica.inference.card import Geometry
@@ -104,3 +105,8 @@ def test_training_figures_are_near_and_strangers_far():
     model = StrangenessModel.fit(known, directions=10)
     outside = (10 * random.normal(size=(50, 50))).astype(np.float32)
     assert model.distance(outside).min() > quantiles(distances)[100]
+
+
+def test_one_figure_has_no_spread_and_that_is_said():
+    with pytest.raises(TrainingError, match="cannot be learned from 1 of them"):
+        StrangenessModel.fit(np.ones((1, 8), dtype=np.float32))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from atypica.core.errors import TrainingError
 from atypica.models.network import FigureNetwork
 from atypica.training.crops import CropStore
 from atypica.training.predict import BATCH
@@ -44,7 +45,15 @@ class StrangenessModel:
 
     @classmethod
     def fit(cls, statistics: NDArray[np.float32], directions: int = DIRECTIONS) -> StrangenessModel:
-        """Fit to statistics (n, width); of few figures at most a quarter as many directions are used."""
+        """Fit to statistics (n, width); of few figures at most a quarter as many directions are used.
+
+        Raises:
+            TrainingError: fewer than two figures, of which there is no spread.
+        """
+        if len(statistics) < 2:
+            raise TrainingError(
+                f"the strangeness of figures cannot be learned from {len(statistics)} of them", "train on more figures"
+            )
         mean = statistics.mean(axis=0)
         deviation = statistics.std(axis=0)
         # A channel that hardly ever stirs is not stretched without bound.

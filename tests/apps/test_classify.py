@@ -132,6 +132,9 @@ def test_limit_of_pixels(classify, folder):
     assert "400x300 px" in error
     assert "--max-pixels" in error
     assert classify(folder)[0] == 0
+    code, said, _ = classify(folder, "--max-pixels", "-1")
+    assert code == 2
+    assert "--max-pixels -1 would refuse every image" in said
 
 
 def test_a_stack_of_pages_with_its_own_resolution(classify, tmp_path):

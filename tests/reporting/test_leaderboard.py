@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -146,6 +147,22 @@ def test_published_rows_are_marked_in_every_format(found, page):
     assert set(table.loc[table["name"] == "weak", "published"]) == {""}
     assert re.search(r'<tr class="published"><th scope="row">Swin-B<span class="tag">published</span>', page)
     assert "https://doi.org/10.59275/j.melba.2026-6c1g" in page
+
+
+def test_published_values_stand_under_their_own_threshold_whichever_is_first(found):
+    swapped = [
+        replace(one, **{name: {"own": getattr(one, name)["own"]} for name in ("thresholds", "evaluations", "folds")})
+        for one in found.scored
+    ]
+    board = boards(replace(found, scored=tuple(swapped)))[0]
+    assert list(board.columns)[:2] == ["balanced_accuracy@own", "balanced_accuracy@0.5"]
+    swin = next(row for row in board.rows if row.name == "Swin-B")
+    assert swin.cells["balanced_accuracy@0.5"].value == 0.8052
+    assert "balanced_accuracy@own" not in swin.cells
+    means = [
+        next(c.value for k, c in row.cells.items() if "balanced" in k) for row in board.rows if row.of != "ensemble"
+    ]
+    assert means == sorted(means, reverse=True)
 
 
 def test_the_long_table_has_the_numbers_that_were_found(found):

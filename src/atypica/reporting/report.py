@@ -6,14 +6,12 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -26,7 +24,7 @@ from atypica.reporting import gallery, plots, summary
 from atypica.reporting.case_row import case_rows
 from atypica.reporting.corrected import footnotes
 from atypica.reporting.gallery import Picture
-from atypica.reporting.numbers import FILTERS
+from atypica.reporting.pages import environment, template_text
 from atypica.reporting.redaction import Shown, without_folders
 from atypica.reporting.tile import Tile, tiles
 
@@ -88,16 +86,16 @@ def render_report(
     key = summary.summarize(table, rows, result.card)
     notes = [shown(note) for note in result.notes]
     warnings = summary.warnings(key, rows, result.card, notes)
-    script = _template_text("report.js")
+    script = template_text("report.js")
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             title=title or f"Mitotic figures of {shown(result.figures.name)}",
             banner=banner,
             created=datetime.now().astimezone(),
             version=version("atypica"),
-            style=Markup(_template_text("report.css")),
+            style=Markup(template_text("report.css")),
             script=Markup(script),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             key=key,
@@ -178,19 +176,3 @@ def _plots(result: Result, table: pd.DataFrame, key: summary.Summary) -> dict[st
 def _subtype_plot(counts: Mapping[Subtype, int]) -> Markup:
     about = "; ".join(f"{subtype.display} {number}" for subtype, number in counts.items())
     return Markup(plots.inline_svg(plots.subtype_bars(counts), "subtypes", f"Figures by subtype: {about}."))
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("atypica.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    return environment
-
-
-def _template_text(name: str) -> str:
-    return resources.files("atypica.reporting").joinpath("templates", name).read_text(encoding="utf-8")

@@ -72,6 +72,8 @@ class Published(Settings):
     url: str
     about: str
     """What the numbers are: of how many models, at which threshold."""
+    threshold: str = "0.5"
+    """The threshold of numbers that stand beside ours, as a suite's tables name it."""
     figures: dict[str, int] = {}
     """How many figures each of its test sets has."""
     context: bool = False

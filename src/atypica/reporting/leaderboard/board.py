@@ -151,15 +151,16 @@ def about(test: TestSet) -> str:
 
 
 def _models(found: Leaderboard, test: TestSet, scored: tuple[Scored, ...]) -> Board:
+    tables = [table for table in found.published if not table.context]
     names = list(dict.fromkeys(name for one in scored for name in one.thresholds))
+    names += [t.threshold for t in tables if t.threshold not in names and _tested(t, test)]
     columns = {f"balanced_accuracy@{name}": f"BA at {name}" for name in names} | {"auroc": "AUROC"}
     columns |= {f"{m}@{name}": f"{m} at {name}" for name in names for m in ("sensitivity", "specificity")}
     columns |= {"ece": "ECE", "ece_calibrated": "ECE, calibrated"}
     groups = [_entry_rows(one) for one in scored]
-    for table in found.published:
-        groups += [[row] for model in table.models if (row := _published_row(table, model, test.published_as, names))]
-    key = next(iter(columns))
-    groups.sort(key=lambda rows: -(rows[0].cells.get(key, Cell()).value or 0.0))
+    for table in tables:
+        groups += [[row] for model in table.models if (row := _published_row(table, model, test.published_as))]
+    groups.sort(key=lambda rows: -_rank(rows[0], [f"balanced_accuracy@{name}" for name in names]))
     rows = tuple(row for group in groups for row in group)
     return Board(about(test), ("model", "of"), columns, rows, _notes(found, test, scored), "models", test.name)
 
@@ -180,12 +181,22 @@ def _entry_rows(one: Scored) -> list[Row]:
     return [*rows, Row(one.label, OF[one.kind], cells)]
 
 
-def _published_row(table: Published, model: PublishedModel, test: str, thresholds: list[str]) -> Row | None:
-    if table.context or test not in model.tests:
+def _tested(table: Published, test: TestSet) -> bool:
+    return any(test.published_as in model.tests for model in table.models)
+
+
+def _rank(row: Row, keys: Iterable[str]) -> float:
+    """The first value that a row has among some columns; 0 where it has none."""
+    return next((value for key in keys if (value := row.cells.get(key, Cell()).value) is not None), 0.0)
+
+
+def _published_row(table: Published, model: PublishedModel, test: str) -> Row | None:
+    """A published model, its numbers under the threshold that they were published at."""
+    if test not in model.tests:
         return None
     values = model.tests[test]
     cells = {
-        name if name == "auroc" else f"{name}@{thresholds[0]}": Cell(value.mean, value.sd)
+        name if name == "auroc" else f"{name}@{table.threshold}": Cell(value.mean, value.sd)
         for name, value in values.items()
     }
     return Row(model.model, _comma(model.detail, PUBLISHED), cells, published=table.title)
@@ -207,7 +218,7 @@ def _notes(found: Leaderboard, test: TestSet, scored: tuple[Scored, ...]) -> tup
     intervals = [i.interval for one in scored for i in one.first.overall.metrics.values() if i.interval]
     notes += dict.fromkeys(f"[ ] {i.level:.0%} interval, {i.method.split(',')[0]}{_dash(i.note)}" for i in intervals)
     for table in found.published:
-        if any(test.published_as in model.tests for model in table.models) and not table.context:
+        if _tested(table, test) and not table.context:
             notes.append(f"{PUBLISHED}: {table.title} ({table.url}); {table.about}{_other_size(table, test)}")
     return tuple(notes)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -23,6 +21,7 @@ from atypica.evaluation.significance import Significance
 from atypica.reporting.leaderboard import plots
 from atypica.reporting.leaderboard.board import SHORT, Board, boards
 from atypica.reporting.leaderboard.text import cells_of, filled, heads_of
+from atypica.reporting.pages import environment, template_text
 from atypica.reporting.plots import inline_svg
 
 ALPHA = 0.05
@@ -85,31 +84,24 @@ def write_page(found: Leaderboard, path: Path) -> None:
 def render_page(found: Leaderboard) -> str:
     """The HTML that `write_page` writes."""
     every = boards(found)
-    environment = Environment(
-        loader=PackageLoader("atypica.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        environment()
+        .get_template("leaderboard.html.j2")
+        .render(
+            found=found,
+            suite=found.suite,
+            parts=[_part(found, test, place, every) for place, test in enumerate(found.tests) if found.on(test.name)],
+            context=[board for board in every if board.kind == "context"],
+            broken=[test for test in found.tests if test.error],
+            folds=[row for metric, one in found.folds.items() for row in _fold_rows(metric, one)],
+            created=datetime.now().astimezone(),
+            version=version("atypica"),
+            style=Markup(template_text("report.css") + template_text("leaderboard.css")),
+            filled=filled,
+            heads_of=heads_of,
+            cells_of=cells_of,
+        )
     )
-    return environment.get_template("leaderboard.html.j2").render(
-        found=found,
-        suite=found.suite,
-        parts=[_part(found, test, place, every) for place, test in enumerate(found.tests) if found.on(test.name)],
-        context=[board for board in every if board.kind == "context"],
-        broken=[test for test in found.tests if test.error],
-        folds=[row for metric, one in found.folds.items() for row in _fold_rows(metric, one)],
-        created=datetime.now().astimezone(),
-        version=version("atypica"),
-        style=Markup(_template("report.css") + _template("leaderboard.css")),
-        filled=filled,
-        heads_of=heads_of,
-        cells_of=cells_of,
-    )
-
-
-def _template(name: str) -> str:
-    return resources.files("atypica.reporting").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _part(found: Leaderboard, test: TestSet, place: int, every: list[Board]) -> Part:

@@ -17,6 +17,7 @@ from atypica.evaluation.doubt import DOUBTS
 from atypica.evaluation.intervals import Estimate
 from atypica.evaluation.leaderboard import Scored
 from atypica.evaluation.referral import SHARE
+from atypica.reporting.evaluation_plots import STYLE
 from atypica.reporting.leaderboard.board import Board, Cell, Row
 from atypica.reporting.plots import AMF_COLOR, INK, LINE, MUTED, NMF_COLOR
 
@@ -31,22 +32,6 @@ LOOKS = (
 LEAST_KEPT = 0.5
 """A coverage curve is drawn down to this share of the figures."""
 _TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
-_STYLE: dict[Any, Any] = {
-    "font.size": 7.5,
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.6,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def roc_plot(scored: Sequence[Scored]) -> Figure | None:
@@ -66,7 +51,7 @@ def pr_plot(scored: Sequence[Scored]) -> Figure | None:
 def _curves(found: list[tuple[Scored, Curve]], metric: str, x: str, y: str, diagonal: bool) -> Figure | None:
     if not found:
         return None
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, WIDTH_IN + 0.14 * min(len(found), MOST_CURVES)), layout="constrained")
         axes = figure.add_subplot()
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xticks=_TICKS, yticks=_TICKS, aspect="equal")
@@ -112,7 +97,7 @@ def reliability_plot(scored: Sequence[Scored]) -> Figure | None:
         return None
     columns = min(2, len(shown))
     lines = -(-len(shown) // columns)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, WIDTH_IN / columns * lines + 0.3), layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for axes, one in zip(panels, shown, strict=False):
@@ -156,7 +141,7 @@ def coverage_plot(scored: Sequence[Scored]) -> Figure | None:
         return None
     columns = min(2, len(shown))
     lines = -(-len(shown) // columns)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, WIDTH_IN / columns * lines * 0.95 + 0.75), layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for axes, (one, found) in zip(panels, shown, strict=False):
@@ -203,7 +188,7 @@ def overview_plot(board: Board) -> Figure:
     """BA and AUROC of every row: folds' mean with SD, ensembles with intervals, published ones hollow."""
     keys = [next(iter(board.columns)), "auroc"]
     rows = [row for row in board.rows if any(key in row.cells and row.cells[key].value is not None for key in keys)]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN * 1.6, 0.62 + 0.17 * len(rows)), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         for axes, key in zip(panels, keys, strict=True):

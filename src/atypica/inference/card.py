@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from atypica.core.settings import Settings
+from atypica.inference.stain import StainReference
 
 FORMAT_VERSION = 1
 
@@ -99,6 +100,8 @@ class Card(Settings):
     trained_on_sha256: str = ""
     """Of `trained_on.txt`; blank where the bundle does not say which figures trained it."""
     geometry: Geometry
+    stain_normalization: StainReference | None = None
+    """To what colors every crop is brought before the field of view is cut; None leaves them as they are."""
     heads: dict[str, list[str]]
     """Head name (`amf`, `subtype`, `votes`, `disagreement`) to the meaning of each of its logits."""
     calibration: Calibration = Calibration()

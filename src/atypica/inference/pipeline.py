@@ -17,7 +17,7 @@ from atypica.core.progress import ProgressBar
 from atypica.inference.classifier import Classifier, Outputs
 from atypica.inference.crops import CropSource
 from atypica.inference.predictions import needed
-from atypica.inference.preprocess import resample
+from atypica.inference.preprocess import preprocess
 from atypica.inference.resolution import Origin, Resolution
 from atypica.inference.trained_on import figure_hash
 from atypica.inference.views import forward_views
@@ -194,7 +194,7 @@ def prepare(
     """
     pixels, tag = crops.read(row)
     mpp, origin = resolution.of(row, tag)
-    crop = resample(pixels, mpp, classifier.card.geometry)
+    crop = preprocess(pixels, mpp, classifier.card.geometry, classifier.card.stain_normalization)
     return Prepared(crop, mpp, origin, figure_hash(pixels) if hashed else None)
 
 

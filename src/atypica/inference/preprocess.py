@@ -8,9 +8,30 @@ from PIL import Image
 
 from atypica.core.errors import FigureError
 from atypica.inference.card import Geometry
+from atypica.inference.stain import StainReference, normalize_stain
 
 MIN_COVER = 0.5
 """A crop that covers less than this share of the field's side is refused rather than padded."""
+
+
+def preprocess(
+    crop: NDArray[np.uint8], mpp: float, geometry: Geometry, stain: StainReference | None = None
+) -> NDArray[np.uint8]:
+    """A crop as a network wants it: colors normalized if that is asked for, the field of view cut and resampled.
+
+    Args:
+        crop: (height, width, 3) RGB.
+        mpp: micrometres per pixel of the crop.
+        geometry: the field of view.
+        stain: the colors to bring it to; None leaves them.
+
+    Returns:
+        (size_px, size_px, 3) RGB.
+
+    Raises:
+        FigureError: the crop covers less than `MIN_COVER` of the field's side.
+    """
+    return resample(crop if stain is None else normalize_stain(crop, mpp, stain), mpp, geometry)
 
 
 def resample(crop: NDArray[np.uint8], mpp: float, geometry: Geometry) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,9 +19,13 @@ from atypica.inference.cases import summarize_cases
 from atypica.inference.classifier import Classifier
 from atypica.inference.counting import SCORE, Limits
 from atypica.inference.crops import CropSource
+from atypica.inference.hotspot import HOTSPOT_MM2
 from atypica.inference.pipeline import prepare
 from atypica.inference.rate_by_cut import rate_by_cut
 from atypica.inference.resolution import Resolution
+from atypica.inference.slide_files import write_slide_geojson
+from atypica.inference.slide_tables import slide_table, with_slides
+from atypica.inference.slides import SlideFindings, find_slides
 from atypica.inference.views import forward_views
 
 TableFormat = Literal["csv", "parquet"]
@@ -47,7 +52,7 @@ class Result:
     views: int
     crops: CropSource = field(repr=False)
     resolution: Resolution = field(repr=False)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def card(self) -> Card:
@@ -74,6 +79,19 @@ class Result:
         """How the AMF rate and the number of figures move with the limits; see `rate_by_cut`."""
         return rate_by_cut(self.predictions, self.limits)
 
+    def slides(self, hotspot_mm2: float = HOTSPOT_MM2) -> tuple[SlideFindings, ...]:
+        """What is known of each slide that figures lie on: density over its tissue, hotspot; empty without slides.
+
+        Opens every slide once, so keep what it gives.
+
+        Args:
+            hotspot_mm2: area of the hotspot in square millimeters.
+
+        Raises:
+            SettingsError: the area is not possible.
+        """
+        return find_slides(self.predictions, self.figures, self.resolution, hotspot_mm2)
+
     def explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The crops of some figures as the network saw them, and what moved it.
 
@@ -97,14 +115,18 @@ class Result:
         crops = np.stack([prepare(self.classifier, self.crops, self.resolution, row).crop for row in rows])
         return crops, forward_views(self.classifier, crops, self.views, ["cam"])["cam"]
 
-    def write(self, out_dir: str | Path, table_format: TableFormat = "csv") -> tuple[Path, ...]:
-        """Write the tables `predictions` and `cases` into a folder, each whole or not at all.
+    def write(
+        self, out_dir: str | Path, table_format: TableFormat = "csv", slides: Sequence[SlideFindings] = ()
+    ) -> tuple[Path, ...]:
+        """Write the tables `predictions` and `cases`; where there are slides, also the table `slides` and the figures
+        of each as GeoJSON for QuPath. Each file appears whole or not at all.
 
         With detection scores, or a limit that is set, also `rate_by_cut`.
 
         Args:
             out_dir: the folder; made if it is not there.
             table_format: `csv` or `parquet`.
+            slides: of `Result.slides`.
 
         Returns:
             The files.
@@ -115,6 +137,11 @@ class Result:
         if table_format not in {"csv", "parquet"}:
             raise SettingsError(f"there is no table format '{table_format}'", "choose csv or parquet")
         tables = {"predictions": self.predictions, "cases": self.cases()}
+        if slides:
+            tables = {**tables, "cases": with_slides(tables["cases"], slides), "slides": slide_table(slides)}
         if SCORE in self.predictions or self.limits:
             tables["rate_by_cut"] = self.rate_by_cut()
-        return tuple(write_table(table, Path(out_dir) / f"{n}.{table_format}") for n, table in tables.items())
+        files = [write_table(table, Path(out_dir) / f"{n}.{table_format}") for n, table in tables.items()]
+        if slides:
+            files += write_slide_geojson(self.predictions, slides, Path(out_dir))
+        return tuple(files)

@@ -20,12 +20,15 @@ from atypica.core.files import write_text
 from atypica.core.vocabulary import Subtype
 from atypica.data.figures import Figures
 from atypica.inference.card import Card
+from atypica.inference.hotspot import HOTSPOT_MM2
+from atypica.inference.slides import SlideFindings
 from atypica.reporting import gallery, plots, summary
 from atypica.reporting.case_row import case_rows
 from atypica.reporting.corrected import footnotes
 from atypica.reporting.gallery import Picture
 from atypica.reporting.pages import environment, template_text
 from atypica.reporting.redaction import Shown, without_folders
+from atypica.reporting.slide_section import slide_cards
 from atypica.reporting.tile import Tile, tiles
 
 FAILED_TILES = 60
@@ -60,6 +63,8 @@ def write_report(
     title: str | None = None,
     banner: str | None = None,
     limit: int = gallery.LIMIT,
+    slides: Sequence[SlideFindings] = (),
+    hotspot_mm2: float = HOTSPOT_MM2,
 ) -> None:
     """Write a result as one HTML file that fetches nothing: styles, script, pictures and plots are inside.
 
@@ -69,15 +74,24 @@ def write_report(
         title: the headline; the source's name otherwise.
         banner: a sentence that must be read first (that the figures are drawn, for instance).
         limit: how many figures the gallery shows at most.
+        slides: what `Result.slides` found; without them there is no section of slides.
+        hotspot_mm2: the size of hotspot that was asked for.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    write_text(path, render_report(result, title=title, banner=banner, limit=limit))
+    page = render_report(result, title=title, banner=banner, limit=limit, slides=slides, hotspot_mm2=hotspot_mm2)
+    write_text(path, page)
 
 
 def render_report(
-    result: Result, *, title: str | None = None, banner: str | None = None, limit: int = gallery.LIMIT
+    result: Result,
+    *,
+    title: str | None = None,
+    banner: str | None = None,
+    limit: int = gallery.LIMIT,
+    slides: Sequence[SlideFindings] = (),
+    hotspot_mm2: float = HOTSPOT_MM2,
 ) -> str:
     """The HTML that `write_report` writes."""
     table = result.predictions.reset_index(drop=True)
@@ -105,6 +119,8 @@ def render_report(
             notes=[note for note in notes if note not in warnings],
             card=result.card,
             subtypes=list(Subtype),
+            slides=slide_cards(slides, table, shown),
+            hotspot_mm2=hotspot_mm2,
             **_gallery(result, table, limit, shown),
             **_plots(result, table, key),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 from atypica.apps.cli.screen import say
@@ -67,8 +68,7 @@ def serve(
         Crops that may wait (a figure counts once for each view) before requests are turned away.
     """
     try:
-        import python_multipart  # noqa: F401  # Starlette asks for it only when a form arrives
-
+        import_module("python_multipart")  # Starlette asks for it only when a form arrives
         from atypica.apps.web.bind import TOKEN, check_bind
         from atypica.apps.web.serve.app import Service, build_app
         from atypica.apps.web.serve.limits import Limits

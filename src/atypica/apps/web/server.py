@@ -57,11 +57,15 @@ def answer(app: ASGIApp, sock: socket.socket, *, patience_s: int) -> None:
         uvicorn.Server(config).run(sockets=[sock])
 
 
+def _pass(*_: object) -> None:
+    """Nothing more to do."""
+
+
 @contextmanager
 def _signals_end_well() -> Generator[None]:
     """uvicorn raises the signal that stopped it once more, when all is done: to us, that was a usual end."""
     known = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: None) for number in known]
+    before = [signal.signal(number, _pass) for number in known]
     try:
         yield
     finally:

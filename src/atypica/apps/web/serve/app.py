@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -25,7 +25,7 @@ from atypica.apps.web.serve.gate import Gate
 from atypica.apps.web.serve.limits import Limits
 from atypica.apps.web.serve.metrics import CONTENT_TYPE_LATEST, Metrics
 from atypica.apps.web.serve.refused import RefusedError
-from atypica.apps.web.serve.schemas import Answer, FigureAnswer, HealthAnswer, ModelAnswer, ModelName, Problem
+from atypica.apps.web.serve.schemas import Answer, FigureAnswer, HealthAnswer, ModelAnswer, ModelName
 from atypica.apps.web.serve.swagger import add_docs
 from atypica.apps.web.serve.typist import Job, Row, Typist
 from atypica.apps.web.serve.uploads import MULTIPART, RAW, Upload, receive_upload
@@ -106,7 +106,7 @@ class _Api:
             docs_url=None,
             redoc_url=None,
             lifespan=self._lifespan,
-            responses={status: {"model": Problem, "description": text} for status, text in texts.EVERYWHERE.items()},
+            responses=texts.EVERYWHERE,
         )
         for kind, handler in ((RefusedError, _refused), (SettingsError, _unusable), (HTTPException, _http)):
             app.add_exception_handler(kind, handler)
@@ -117,13 +117,13 @@ class _Api:
         app.get("/model", **texts.MODEL)(self.model)
         app.get(HEALTH, **texts.HEALTH)(self.health)
         app.get("/metrics", **texts.METRICS, response_class=Response)(self.counted)
-        if self.service.bind.token:
-            _demand_token(app)
         add_docs(app)
+        plain = app.openapi
+        app.openapi = lambda: _tidy(plain(), demands_token=self.service.bind.token is not None)
         return app
 
     @asynccontextmanager
-    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
         yield
         self.stopping = True
         await self.batcher.close()
@@ -174,7 +174,7 @@ class _Api:
             subtypes=card.heads.get("subtype", []),
             thresholds={"default": card.thresholds.default, **card.thresholds.others},
             threshold_chosen_by=card.thresholds.chosen_by,
-            refer_band=(card.thresholds.refer_low, card.thresholds.refer_high),
+            refer_band=[card.thresholds.refer_low, card.thresholds.refer_high],
             training_data=card.training_data,
             metrics=card.metrics,
         )
@@ -205,18 +205,16 @@ def _body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "description": texts.BODY, "content": content}}
 
 
-def _demand_token(app: FastAPI) -> None:
-    """Say in the OpenAPI document that a token is demanded."""
-    plain = app.openapi
-
-    def with_token() -> dict[str, Any]:
-        document = plain()
+def _tidy(document: dict[str, Any], *, demands_token: bool) -> dict[str, Any]:
+    """The OpenAPI document, which calls an optional parameter optional but not null, and names the token."""
+    for parameter in document["paths"]["/classify"]["post"]["parameters"]:
+        for kind in parameter["schema"].pop("anyOf", []):
+            parameter["schema"].update(kind if kind != {"type": "null"} else {})
+    if demands_token:
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
         document["paths"][HEALTH]["get"]["security"] = []
-        return document
-
-    app.openapi = with_token
+    return document
 
 
 async def _unless_gone(request: Request, work: Awaitable[Done]) -> Done:

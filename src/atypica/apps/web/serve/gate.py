@@ -15,6 +15,8 @@ from atypica.apps.web.serve.refused import RefusedError, busy
 
 GUARDED = ("POST", "/classify")
 OTHER = "other"
+METHODS = frozenset({"GET", "HEAD", "POST"})
+"""Those that are counted by name; a stranger may send any word."""
 
 
 class Gate:
@@ -59,7 +61,7 @@ class Gate:
         try:
             await self._answer(scope, receive, counted)
         finally:
-            method = scope["method"] if path != OTHER else OTHER
+            method = scope["method"] if path != OTHER and scope["method"] in METHODS else OTHER
             self._metrics.requests.labels(method, path, status).inc()
             self._metrics.seconds.labels(path).observe(time.monotonic() - begun)
 

@@ -20,20 +20,29 @@ class Metrics:
     """
 
     def __init__(self, batch: int, depth: Callable[[], float]) -> None:
-        self._registry = CollectorRegistry()
-        known = {"registry": self._registry}
-        self.requests = Counter("atypica_requests", "Requests answered.", ["method", "path", "status"], **known)
-        self.seconds = Histogram(
-            "atypica_request_seconds", "Time to answer, from the first byte on.", ["path"], buckets=SECONDS, **known
+        registry = self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "atypica_requests", "Requests answered.", ["method", "path", "status"], registry=registry
         )
-        self.figures = Counter("atypica_figures", "Figures answered.", ["outcome"], **known)
-        self.batch = Histogram("atypica_batch_figures", "Figures of a batch.", buckets=range(1, batch + 1), **known)
-        self.under_way = Gauge("atypica_requests_under_way", "Requests to classify under way.", **known)
-        self.queue = Gauge("atypica_queue_crops", "Crops (figures times views) that wait for a worker.", **known)
+        self.seconds = Histogram(
+            "atypica_request_seconds",
+            "Time to answer, from the first byte on.",
+            ["path"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.figures = Counter("atypica_figures", "Figures answered.", ["outcome"], registry=registry)
+        self.batch = Histogram(
+            "atypica_batch_figures", "Figures of a batch.", buckets=range(1, batch + 1), registry=registry
+        )
+        self.under_way = Gauge("atypica_requests_under_way", "Requests to classify under way.", registry=registry)
+        self.queue = Gauge(
+            "atypica_queue_crops", "Crops (figures times views) that wait for a worker.", registry=registry
+        )
         self.queue.set_function(depth)
         for outcome in ("typed", "failed"):
             self.figures.labels(outcome)
-        ProcessCollector(registry=self._registry)
+        ProcessCollector(registry=registry)
 
     def text(self) -> bytes:
         """All of them, in Prometheus's text format."""

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from atypica.core.vocabulary import Subtype
+from atypica.inference.resolution import Origin
 
-SUBTYPE_COUNT = len(Subtype)
 _EXAMPLE: dict[str, Any] = {
     "name": "case-7/figure-12.png",
     "page": None,
@@ -62,7 +62,7 @@ class FigureAnswer(BaseModel):
     abstain: bool | None = Field(default=None, description="Whether a person should look at the figure.")
     in_training: bool | None = Field(default=None, description="Whether the model was trained on these very pixels.")
     mpp: float | None = Field(default=None, description="Micrometers per pixel that were taken.")
-    mpp_origin: Literal["given", "tag", "assumed", "column"] | None = Field(
+    mpp_origin: Origin | None = Field(
         default=None, description="Where they came from: the query, the TIFF's resolution tag, or an assumption."
     )
     error: str | None = Field(default=None, description="Why the figure could not be typed; all else is null then.")
@@ -115,7 +115,9 @@ class ModelAnswer(BaseModel):
     subtypes: list[str] = Field(description="The subtypes that it tells apart.")
     thresholds: dict[str, float] = Field(description="Of p_amf, by name; `default` where none is asked for.")
     threshold_chosen_by: str
-    refer_band: tuple[float, float] = Field(description="Between these p_amf a figure is referred to a person.")
+    refer_band: list[float] = Field(
+        min_length=2, max_length=2, description="Between them a figure is referred to a person."
+    )
     training_data: dict[str, Any] = Field(description="Dataset, counts, license and citation.")
     metrics: dict[str, Any] = Field(description="Measured on figures that the model has not seen, with 95 % intervals.")
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-FOLDER = "swagger"
+PACKAGE, FOLDER = "atypica.apps.web.serve", "swagger"
 KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 PAGE, ASSETS = "page.html", ("swagger-ui-bundle.js", "swagger-ui.css", "start.js", "page.css")
 CACHED = "private, max-age=86400"
@@ -32,5 +32,5 @@ async def _asset(name: str) -> Response:
 
 
 def _file(name: str) -> Response:
-    content = files(__package__).joinpath(FOLDER, name).read_bytes()
+    content = files(PACKAGE).joinpath(FOLDER, name).read_bytes()
     return Response(content, media_type=KINDS[name[name.rindex(".") :]])

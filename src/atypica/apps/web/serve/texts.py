@@ -17,7 +17,7 @@ it is atypical, the call, eight subtypes, and how doubtful the answer is. **Rese
 
 The columns are those of `atypica classify`, and so are the numbers.
 """
-FILES = "One or more images, TIFF stacks (a figure each page) or zip archives of them; of any field name."
+FILES = "One or more images, TIFF stacks (a figure each page) or zip archives of them."
 BODY = (
     "Files as multipart/form-data, or one file as the body itself: an image, a TIFF stack, or a zip archive. "
     "The kind of a file is told by its content."
@@ -25,30 +25,59 @@ BODY = (
 MPP = "Micrometers per pixel of all images. Without it a TIFF's resolution tag is taken where sane, else 0.25."
 VIEWS = "8 averages over rotations and flips: better, eight times slower."
 THRESHOLD = "p_amf from which a figure is AMF: a number from 0 to 1, or a name from `thresholds` of `GET /model`."
-EVERYWHERE = {
-    400: "The request cannot be understood, or asks for a host that is not this server.",
-    401: "The token is missing or wrong (only where the server demands one).",
-    500: "A fault of atypica.",
+Problems = dict[int | str, dict[str, Any]]
+
+
+def _problem(description: str, error: str, fix: str) -> dict[str, Any]:
+    """An error in the OpenAPI document, with an example."""
+    example = {"error": error, "fix": fix}
+    return {"model": Problem, "description": description, "content": {"application/json": {"example": example}}}
+
+
+EVERYWHERE: Problems = {
+    400: _problem(
+        "The request cannot be understood, or asks for a host that is not this server.",
+        "the request asks for a host that is not this server",
+        "ask for 127.0.0.1",
+    ),
+    401: _problem(
+        "The token is missing or wrong (only where the server demands one).",
+        "the token is missing or wrong",
+        "send the header Authorization: Bearer TOKEN",
+    ),
+    500: _problem("A fault of atypica.", "a fault of atypica; see the server's log", ""),
 }
-
-
-def _problems(texts: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Problem, "description": text} for status, text in texts.items()}
-
-
-_REFUSED = _problems(
-    {
-        403: "A page of another origin sent it.",
-        408: "The body was not received in time.",
-        413: "Too many bytes or figures; or an archive that unpacks to too much.",
-        415: "A body of a kind that is not taken.",
-        422: "No figures, an archive that is not to be trusted, or a parameter out of range.",
-        503: "Not done in time.",
-    }
-)
-_RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
-_REFUSED[429] = {"model": Problem, "description": "The server is busy.", "headers": _RETRY}
-_REFUSED[503]["headers"] = _RETRY
+_AGAIN = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
+_REFUSED: Problems = {
+    403: _problem(
+        "A page of another origin sent it.",
+        "a page of another origin may not send this",
+        "send it from the server's own page",
+    ),
+    408: _problem(
+        "The body was not received in time.",
+        "the body was not received within 120 s",
+        "send it faster, or in parts",
+    ),
+    413: _problem(
+        "Too many bytes or figures, or an archive that unpacks to too much.",
+        "the request has more than 1,000 figures",
+        "send at most 1,000 figures at once",
+    ),
+    415: _problem(
+        "A body of a kind that is not taken.",
+        "a body of type 'application/json' is not taken",
+        "send multipart/form-data, or application/zip, image/tiff, image/png",
+    ),
+    422: _problem(
+        "No figures, an archive that is not to be trusted, or a parameter out of range.",
+        "'often' is no threshold",
+        "give a number from 0 to 1, or one of default, sensitivity-90",
+    ),
+    429: _problem("The server is busy.", "the server is busy", "send it again after 2 s") | {"headers": _AGAIN},
+    503: _problem("Not done in time.", "the request was not done within 120 s", "send fewer figures at once")
+    | {"headers": _AGAIN},
+}
 CLASSIFY: dict[str, Any] = {
     "summary": "Type figures",
     "description": "Types every figure of the request. The answer has a row a figure, in the order of the request.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import pandas as pd
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from atypica.apps.grand_challenge.page_chain import page_chain
@@ -76,7 +76,7 @@ class Upload:
 
 
 @asynccontextmanager
-async def receive_upload(request: Request, limits: Limits) -> AsyncIterator[Upload]:
+async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upload]:
     """Take a request's body in and find its figures; all is removed at the end.
 
     Raises:
@@ -113,11 +113,10 @@ async def _receive(request: Request, root: Path, limits: Limits) -> list[Source]
 async def _receive_form(request: Request, root: Path, limits: Limits) -> list[Source]:
     try:
         form = await request.form(max_files=limits.figures, max_fields=0)
-    except MultiPartException as error:
-        many = "Too many files" in error.message
-        raise RefusedError(
-            413 if many else 400, error.message, _parts(limits) if many else "send files only"
-        ) from error
+    except HTTPException as error:  # what Starlette makes of a form that cannot be parsed
+        many = "Too many files" in error.detail
+        fix = _parts(limits) if many else "send one or more files, and nothing else"
+        raise RefusedError(413 if many else 400, error.detail, fix) from error
     try:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         return await asyncio.to_thread(_store, files, root)

@@ -27,6 +27,7 @@ app.command(
     "atypica.apps.cli.benchmark:benchmark", name="benchmark", help="Recipes against each other, on the same figures."
 )
 app.command("atypica.apps.cli.recipes:app", name="recipes", help="List, show, compare and preview recipes of models.")
+app.command("atypica.apps.cli.serve:serve", name="serve", help="Type figures over HTTP: an API.")
 app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that everything needed is here and works.")
 app.command(
     "atypica.apps.cli.challenge_entry:app", name="grand-challenge", help="Enter MIDOG 2025, track 2; check an entry."

@@ -31,6 +31,8 @@ SAMPLES = 200
 """Crops that are sent, over and over."""
 CONNECTIONS = 400
 """Callers of the overload, so that none waits for another."""
+IDLE_S = 2
+"""A connection that was idle for longer is opened anew: the server closes it after 5 s, maybe amid the next request."""
 
 
 @dataclass
@@ -122,10 +124,13 @@ class Line:
     def __init__(self, port: int) -> None:
         self.port = port
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.used = 0.0
 
     async def ask(self, request: bytes) -> str:
         """The status of the answer, or the name of the error."""
         try:
+            if time.perf_counter() - self.used > IDLE_S:
+                self.close()
             if self.streams is None:
                 self.streams = await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = self.streams
@@ -135,6 +140,7 @@ class Line:
         except (OSError, asyncio.IncompleteReadError, IndexError) as error:
             self.close()
             return type(error).__name__
+        self.used = time.perf_counter()
         return head.split()[1].decode()
 
     def close(self) -> None:

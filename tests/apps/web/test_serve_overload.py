@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 import threading
+import time
 
 import httpx
 import pytest
 from service_calls import classify, png, service, with_client
 
+from atypica.apps.web.serve import uploads
 from atypica.apps.web.serve.typist import Typist
 
 FILES = [("files", ("a.png", png()))]
@@ -219,3 +222,17 @@ def test_a_fault_of_ours_is_told_without_its_inside(tiny_bundle, monkeypatch):
     assert answer.status_code == 500
     assert "inner matter" not in answer.text
     assert answer.json()["error"]
+
+
+def test_a_request_given_up_while_it_is_stored_leaves_no_file(tiny_bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = uploads._store
+
+    def slow(files, root):
+        time.sleep(1)
+        return store(files, root)
+
+    monkeypatch.setattr(uploads, "_store", slow)
+    app = service(tiny_bundle, limits={"seconds": 0.3})
+    assert classify(app, ("a.png", png())).status_code == 503
+    assert list(tmp_path.iterdir()) == []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import pandas as pd
 from starlette.datastructures import UploadFile
@@ -26,6 +27,7 @@ from atypica.data.readers import is_tiff, read_header
 from atypica.data.stack import Stack
 from atypica.inference.crops import FileCrops
 
+Done = TypeVar("Done")
 MULTIPART = "multipart/form-data"
 RAW = (
     "application/zip",
@@ -82,17 +84,29 @@ async def receive_upload(request: Request, limits: Limits) -> AsyncGenerator[Upl
     Raises:
         RefusedError: no figures, too many of them, an archive that is not to be trusted, or a body of another kind.
     """
-    folder = await asyncio.to_thread(TemporaryDirectory, prefix="atypica-", ignore_cleanup_errors=True)
+    folder = await _in_thread(partial(TemporaryDirectory, prefix="atypica-", ignore_cleanup_errors=True))
     try:
         root = Path(folder.name)
         sources = await _receive(request, root, limits)
-        upload = await asyncio.to_thread(_open, sources, root, limits)
+        upload = await _in_thread(partial(_open, sources, root, limits))
         try:
             yield upload
         finally:
             upload.crops.close()
     finally:
-        await asyncio.shield(asyncio.to_thread(folder.cleanup))
+        await _in_thread(folder.cleanup)
+
+
+async def _in_thread(work: Callable[[], Done]) -> Done:
+    """`work` on a thread. Where the request is given up meanwhile, its end is awaited first, so that no file appears
+    after the folder was removed.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def _receive(request: Request, root: Path, limits: Limits) -> list[Source]:
@@ -119,7 +133,7 @@ async def _receive_form(request: Request, root: Path, limits: Limits) -> list[So
         raise RefusedError(413 if many else 400, error.detail, fix) from error
     try:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-        return await asyncio.to_thread(_store, files, root)
+        return await _in_thread(partial(_store, files, root))
     finally:
         await form.close()
 

@@ -15,12 +15,12 @@ from atypica.core.errors import FigureError, SettingsError
 from atypica.data.figures import figures_from
 from atypica.inference.bundle import read_bundle
 from atypica.inference.classifier import OnnxClassifier
-from atypica.inference.crops import Crop
+from atypica.inference.crops import Crop, CropSource
 from atypica.inference.pipeline import AHEAD, Plan, in_order, run
 from atypica.inference.resolution import Origin, Resolution
 
 
-class Greys:
+class Greys(CropSource):
     """Row r is a crop of brightness r, read slower at the front; every seventh cannot be read."""
 
     def __init__(self, fail=lambda row: row % 7 == 3):

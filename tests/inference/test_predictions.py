@@ -81,7 +81,7 @@ def test_failed_rows_are_blank_but_there():
     blank = [
         c
         for c in COLUMNS
-        if c not in {"counted", "left_out", "error", "model", "model_sha256", "ood", "p_disagreement"}
+        if c not in {"border", "counted", "left_out", "error", "model", "model_sha256", "ood", "p_disagreement"}
     ]
     assert row[blank].isna().all()
     assert not row["counted"]

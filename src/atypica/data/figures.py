@@ -109,13 +109,13 @@ def read_table(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "object"), keep_default_na=True)
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}", "save it as CSV (UTF-8) or Parquet") from error
-    _check_columns(path, [str(name) for name in head.iloc[0].dropna()])
+    check_columns(path, [str(name) for name in head.iloc[0].dropna()])
     if not isinstance(table.index, pd.RangeIndex):
         raise SourceError(f"{path} has rows of more fields than columns", "mend them; quote fields that hold commas")
     return table
 
 
-def _check_columns(path: Path, names: list[str]) -> None:
+def check_columns(path: Path, names: list[str]) -> None:
     if len(names) == 1 and (mark := next((mark for mark in ";\t|" if mark in names[0]), None)):
         shown = "tabs" if mark == "\t" else f"'{mark}'"
         raise SourceError(f"{path} separates its fields by {shown}", "save it with commas, or as Parquet")

@@ -88,6 +88,7 @@ class Stack:
 
 
 def color(frame: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Decoded pixels of a page, or of a part of it, as grey or RGB, whatever their photometric interpretation."""
     if frame.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, -1)
     match frame.photometric:
@@ -127,8 +128,18 @@ def _check_segments(name: str, frame: tifffile.TiffPage, max_pixels: int) -> Non
     for offset, size in zip(frame.dataoffsets, frame.databytecounts, strict=True):
         handle.seek(offset)
         if size:
-            with Image.open(io.BytesIO(handle.read(size)), formats=SEGMENT_FORMATS) as image:
-                check_size(name, *image.size, max_pixels)
+            check_segment(name, frame, handle.read(size), max_pixels)
+
+
+def check_segment(name: str, frame: tifffile.TiffPage, data: bytes, max_pixels: int) -> None:
+    """Refuse the compressed bytes of a tile or strip that say they are an image of more than `max_pixels`.
+
+    Raises:
+        FigureError: they are, or no image of a known kind.
+    """
+    if frame.compression in IMAGE_CODECS:
+        with Image.open(io.BytesIO(data), formats=SEGMENT_FORMATS) as image:
+            check_size(name, *image.size, max_pixels)
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int) -> None:

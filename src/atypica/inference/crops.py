@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,26 @@ from atypica.core.errors import FigureError
 from atypica.data.figures import Figures
 from atypica.data.readers import MAX_PIXELS, is_tiff, read_header, read_plain
 from atypica.data.stack import Stack
+from atypica.inference.resolution import Origin
 
 OPEN_STACKS = 16
 REGION_PX = 1024
 """An image with a longer side and several points on it is a region, not a crop."""
+
+
+class Place(NamedTuple):
+    """Where on a slide a crop was cut, and at which resolution."""
+
+    center: tuple[float, float]
+    """The figure in the crop, x and y in its pixels; (0, 0) is the corner of the upper left one."""
+    scale: float
+    """Pixels of level 0 to one of the crop."""
+    mpp: float
+    """Micrometers per pixel of level 0."""
+    origin: Origin
+    """Where that number came from."""
+    border: bool
+    """Whether the field of view reaches beyond the slide."""
 
 
 class Crop(NamedTuple):
@@ -30,6 +46,8 @@ class Crop(NamedTuple):
     """(height, width, 3) RGB."""
     mpp: float | None
     """What the file says about its micrometers per pixel, if it does."""
+    place: Place | None = None
+    """Of a crop that was cut from a slide."""
 
 
 class CropSource(Protocol):
@@ -47,8 +65,20 @@ class CropSource(Protocol):
         """Close what is open; it opens again when needed."""
         ...
 
+    def lots(self, count: int, size: int) -> Iterator[Sequence[int]]:
+        """Every one of `count` rows once, in lots of about `size` that are best read together, in the best order."""
+        return (range(start, min(start + size, count)) for start in range(0, count, size))
 
-class FileCrops:
+    def read_lot(self, rows: Sequence[int]) -> Iterator[tuple[int, Crop | FigureError]]:
+        """The crops of a lot, or why one cannot be read, in any order."""
+        for row in rows:
+            try:
+                yield row, self.read(row)
+            except FigureError as error:
+                yield row, error
+
+
+class FileCrops(CropSource):
     """The crops of a figure table's files. A stack of many pages is opened once for all of them.
 
     Args:
@@ -60,10 +90,10 @@ class FileCrops:
         self._figures = figures
         self._max_pixels = max_pixels
         self._images: list[str | None] = figures.table["image"].tolist()
-        self._pages = _numbers(figures.table, "page")
-        self._x, self._y = _numbers(figures.table, "x"), _numbers(figures.table, "y")
+        self._pages = numbers(figures.table, "page")
+        self._x, self._y = numbers(figures.table, "x"), numbers(figures.table, "y")
         self._shared = _shared(figures.table)
-        self._stacks = _Stacks()
+        self._stacks = Kept(Stack, OPEN_STACKS)
 
     def read(self, row: int) -> Crop:
         """See `CropSource.read`."""
@@ -89,7 +119,8 @@ class FileCrops:
         self._stacks.close()
 
 
-def _numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
+def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """A column of a table as numbers, NaN where it is not there."""
     return table[column].to_numpy(dtype=np.float64) if column in table else np.full(len(table), np.nan)
 
 
@@ -120,7 +151,7 @@ def _check_point(x: float, y: float) -> None:
         raise FigureError("a coordinate is infinite", "mend the columns x and y")
 
 
-class ArrayCrops:
+class ArrayCrops(CropSource):
     """Crops that are in memory already.
 
     Args:
@@ -141,31 +172,54 @@ class ArrayCrops:
         """Nothing is open."""
 
 
-class _Stacks:
-    """The stacks opened last; one that is in use is never closed."""
+class Closable(Protocol):
+    """What can be closed."""
 
-    def __init__(self) -> None:
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+File = TypeVar("File", bound=Closable)
+
+
+class Kept(Generic[File]):
+    """The files opened last; one that is in use is never closed.
+
+    Args:
+        opened: opens a file.
+        most: how many stay open.
+    """
+
+    def __init__(self, opened: Callable[[Path], File], most: int) -> None:
+        self._opened, self._most = opened, most
         self._lock = threading.Lock()
-        self._open: OrderedDict[Path, Stack] = OrderedDict()
+        self._open: OrderedDict[Path, File] = OrderedDict()
         self._users: dict[Path, int] = {}
 
     def __contains__(self, path: Any) -> bool:
         return path in self._open
 
     @contextmanager
-    def borrow(self, path: Path) -> Generator[Stack]:
+    def borrow(self, path: Path) -> Generator[File]:
+        """The open file, for the length of the block.
+
+        Raises:
+            FigureError: it cannot be opened.
+        """
         with self._lock:
-            stack = self._open.pop(path, None) or Stack(path)
-            self._open[path] = stack
+            file = self._open.pop(path, None) or self._opened(path)
+            self._open[path] = file
             self._users[path] = self._users.get(path, 0) + 1
         try:
-            yield stack
+            yield file
         finally:
             with self._lock:
                 self._users[path] -= 1
-                self._shrink(OPEN_STACKS)
+                self._shrink(self._most)
 
     def close(self) -> None:
+        """Close all that no one uses."""
         with self._lock:
             self._shrink(0)
 

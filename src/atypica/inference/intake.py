@@ -16,8 +16,9 @@ from atypica.data import sources
 from atypica.data.figures import Figures, figures_from
 from atypica.data.pixels import to_rgb
 from atypica.data.readers import MAX_PIXELS, rgb_of_image
+from atypica.data.sources import Reading
 from atypica.data.stack import check_size
-from atypica.inference.crops import ArrayCrops, CropSource, FileCrops
+from atypica.inference.crops import ArrayCrops, CropSource
 
 Pixels = NDArray[Any] | Image.Image
 Source = str | Path | Figures | pd.DataFrame | Pixels | Sequence[str | Path] | Sequence[Pixels]
@@ -25,8 +26,16 @@ Source = str | Path | Figures | pd.DataFrame | Pixels | Sequence[str | Path] | S
 crops as one array (figures, height, width, 3), or a list of paths or of images."""
 
 
-def take(source: Source, max_pixels: int = MAX_PIXELS) -> tuple[Figures, CropSource]:
-    """The figure table of a source, and where its pixels are.
+def take(
+    source: Source, max_pixels: int = MAX_PIXELS, detections: Path | None = None, reading: Reading | None = None
+) -> tuple[Figures, CropSource | None]:
+    """The figure table of a source, and its pixels where they are in memory; None where they are in files.
+
+    Args:
+        source: see `Source`.
+        max_pixels: a larger image is refused undecoded.
+        detections: the file of the figures on a slide.
+        reading: how detections are to be understood.
 
     Raises:
         SettingsError: `max_pixels` is no number of pixels.
@@ -36,13 +45,15 @@ def take(source: Source, max_pixels: int = MAX_PIXELS) -> tuple[Figures, CropSou
     if max_pixels < 1:
         raise SettingsError(f"--max-pixels {max_pixels} would refuse every image", "give 1 or more, or leave it out")
     if isinstance(source, (str, Path)):
-        source = sources.open_source(source)
+        source = sources.open_source(source, figures=detections, reading=reading)
+    elif detections is not None:
+        raise SettingsError("detections belong to a slide's path", "leave out 'figures', or give the path of a slide")
     elif isinstance(source, pd.DataFrame):
         source = figures_from(source, Path(), "the table")
     elif isinstance(source, Sequence) and all(isinstance(item, (str, Path)) for item in source) and len(source):
         source = figures_from(pd.DataFrame({"image": [str(item) for item in source]}), Path(), "the list of paths")
     if isinstance(source, Figures):
-        return source, FileCrops(source, max_pixels)
+        return source, None
     return _from_memory(_images(source), max_pixels, tolerant=isinstance(source, Sequence))
 
 

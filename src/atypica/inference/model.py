@@ -6,11 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 from atypica.core.errors import SettingsError
+from atypica.data.detections import Boxes, Units
 from atypica.data.readers import MAX_PIXELS
+from atypica.data.sources import Reading
 from atypica.inference.bundle import DEFAULT_BUNDLE, Bundle, read_bundle
 from atypica.inference.card import Card
 from atypica.inference.classifier import Classifier, OnnxClassifier
 from atypica.inference.counting import Limits, counting_notes, leave_out
+from atypica.inference.crop_sources import crops_for
 from atypica.inference.intake import Source, take
 from atypica.inference.pipeline import BATCH, Plan, default_threads, run
 from atypica.inference.predictions import tabulate
@@ -53,6 +56,9 @@ class Model:
         threads: int | None = None,
         batch: int = BATCH,
         max_pixels: int = MAX_PIXELS,
+        figures: str | Path | None = None,
+        units: Units | None = None,
+        boxes: Boxes | None = None,
         min_detection_score: float | None = None,
         max_ood: float | str | None = None,
     ) -> Result:
@@ -60,15 +66,20 @@ class Model:
 
         Args:
             source: a dataset's name, a path (folder, image, multi-page TIFF, figure table), a `Figures` or
-                DataFrame, an array (H, W, 3) or (N, H, W, 3), a Pillow image, or a list of paths or images.
+                DataFrame, an array (H, W, 3) or (N, H, W, 3), a Pillow image, a list of paths or images; a slide's path
+                with `figures`, or a table of slides (columns `slide` and `figures`).
             mpp: micrometers per pixel of figures whose table does not say it. Without it, a TIFF's resolution tag
-                is taken where sane, else 0.25 is assumed; `Result.notes` says which.
+                is taken where sane, else 0.25 is assumed; `Result.notes` says which. For slides: at level 0, of those
+                whose file does not say it; nothing is assumed.
             views: 1, or 8 (rotations and flips averaged: better, eight times slower).
             threshold: p_amf from which a figure is AMF, or the name of one of the card's thresholds; None for the
                 card's default.
             threads: worker threads; None for one a core.
             batch: figures a batch.
             max_pixels: a larger image is refused unread.
+            figures: the file of detections on a slide: CSV, Parquet, GeoJSON, COCO, MIDOG++ or SlideRunner.
+            units: of the coordinates in it, `px` (of level 0) or `um`, where it does not say them.
+            boxes: the layout of COCO or MIDOG++ boxes, `xywh` or `xyxy`; told by the boxes if None.
             min_detection_score: figures with a lower `detection_score` are typed but count nowhere.
             max_ood: the same for figures with a higher `ood`: a number, or `card` for the limit of the card.
 
@@ -78,18 +89,23 @@ class Model:
         """
         cut = self.threshold(threshold)
         plan = Plan(views, default_threads() if threads is None else threads, batch)
-        figures, crops = take(source, max_pixels)
-        limits = Limits.of(figures, self.card, min_detection_score, max_ood)
-        resolution = Resolution(figures, mpp)
-        columns = run(self.classifier, crops, resolution, len(figures), plan, trained_on=self.trained_on)
-        predictions = tabulate(figures, columns.outputs, columns.errors, self.card, cut, columns.in_training)
+        reading = Reading(units, boxes, mpp, max_pixels)
+        table, memory = take(source, max_pixels, None if figures is None else Path(figures), reading)
+        limits = Limits.of(table, self.card, min_detection_score, max_ood)
+        resolution = Resolution(table, mpp)
+        crops = memory or crops_for(table, resolution, self.card, max_pixels)
+        columns = run(self.classifier, crops, resolution, len(table), plan, trained_on=self.trained_on)
+        predictions = tabulate(
+            table, columns.outputs, columns.errors, self.card, cut, columns.in_training, columns.border
+        )
         predictions = leave_out(predictions, limits)
         notes = (
-            *figures.notes,
+            *table.notes,
             *resolution_notes(columns.mpp, columns.origins),
+            *resolution.doubts,
             *counting_notes(predictions, limits),
         )
-        return Result(predictions, figures, self.classifier, notes, views, crops, resolution, limits)
+        return Result(predictions, table, self.classifier, notes, views, crops, resolution, limits)
 
     def threshold(self, wanted: float | str | None) -> float:
         """A threshold by value or by its name in the card; None for the default.

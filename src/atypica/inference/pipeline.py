@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from atypica.core.errors import FigureError, SettingsError
 from atypica.core.progress import ProgressBar
 from atypica.inference.classifier import Classifier, Outputs
-from atypica.inference.crops import CropSource
+from atypica.inference.crops import Crop, CropSource
 from atypica.inference.predictions import needed
 from atypica.inference.preprocess import preprocess
 from atypica.inference.resolution import Origin, Resolution
@@ -52,24 +53,35 @@ class Plan:
 
 
 class Prepared(NamedTuple):
-    """One crop as the network wants it, and the hash of its pixels as they were read if that was asked for."""
+    """One crop as the network wants it.
+
+    Attributes:
+        crop: (size_px, size_px, 3) RGB.
+        mpp: micrometers per pixel of the file.
+        origin: where that number came from.
+        border: whether the field reaches beyond the slide; None for a crop that was not cut from one.
+        hash: of the pixels as they were read, if that was asked for. None for a crop from a slide: the published crops,
+            whose hashes a bundle lists, were cut otherwise.
+    """
 
     crop: NDArray[np.uint8]
     mpp: float
     origin: Origin
+    border: bool | None = None
     hash: str | None = None
 
 
 class Known(NamedTuple):
-    """What is kept of a figure beside the outputs: its resolution, and whether it trained the model."""
+    """What is kept of a figure beside the outputs."""
 
     mpp: float
     origin: Origin
+    border: bool | None
     in_training: bool | None
 
 
 class Typed(NamedTuple):
-    """What became of one chunk: its good rows (without pixels), its failed rows, the outputs of the good ones."""
+    """What became of some figures: the good rows (without pixels), its failed rows, the outputs of the good ones."""
 
     good: dict[int, Known]
     errors: dict[int, str]
@@ -85,6 +97,7 @@ class Columns:
         errors: (figures,), None where nothing went wrong.
         mpp: (figures,), NaN where a figure failed.
         origins: where each mpp came from.
+        border: (figures,), whether the field reaches beyond the slide; None where the figure failed or is on none.
         in_training: (figures,), None where it is not known or the figure failed.
     """
 
@@ -92,6 +105,7 @@ class Columns:
     errors: list[str | None]
     mpp: NDArray[np.float64]
     origins: list[Origin | None]
+    border: list[bool | None]
     in_training: list[bool | None]
 
     @classmethod
@@ -101,6 +115,7 @@ class Columns:
             {"amf": np.full((count, 1), np.nan, dtype=np.float32)},
             [None] * count,
             np.full(count, np.nan),
+            [None] * count,
             [None] * count,
             [None] * count,
         )
@@ -119,20 +134,20 @@ def run(
 
     With the hashes of the figures that the model was trained on, each figure is looked up among them.
 
-    Every worker thread decodes, resamples and types whole chunks by itself: on a CPU that keeps all cores busy
-    with one thread a core.
+    Every worker thread decodes, resamples and types whole lots by itself: on a CPU that keeps all cores busy with one
+    thread a core. The source of the crops says what is best read together; results stand in the order of the table.
     """
     columns = Columns.empty(count)
     step = max(1, min(plan.batch * CHUNK, -(-count // plan.threads)))
-    chunks = (range(start, min(start + step, count)) for start in range(0, count, step))
 
-    def work(rows: range) -> Typed:
-        return _type(classifier, crops, resolution, rows, plan, trained_on)
+    def work(rows: Sequence[int]) -> list[Typed]:
+        return list(_type(classifier, crops, resolution, rows, plan, trained_on))
 
     with ProgressBar(title, count) as bar:
-        for typed in in_order(work, chunks, plan.threads):
-            _keep(columns, typed)
-            bar.advance(len(typed.good) + len(typed.errors))
+        for lot in in_order(work, crops.lots(count, step), plan.threads):
+            for typed in lot:
+                _keep(columns, typed)
+                bar.advance(len(typed.good) + len(typed.errors))
     crops.close()
     return columns
 
@@ -156,25 +171,28 @@ def _type(
     classifier: Classifier,
     crops: CropSource,
     resolution: Resolution,
-    rows: range,
+    rows: Sequence[int],
     plan: Plan,
     trained_on: frozenset[str] | None,
-) -> Typed:
-    prepared: dict[int, Prepared] = {}
-    errors: dict[int, str] = {}
-    for row in rows:
-        try:
-            prepared[row] = prepare(classifier, crops, resolution, row, hashed=trained_on is not None)
-        except FigureError as error:
-            errors[row] = one_line(error)
-    good = {
-        row: Known(part.mpp, part.origin, None if trained_on is None else part.hash in trained_on)
-        for row, part in prepared.items()
-    }
-    if not good:
-        return Typed(good, errors, {})
-    stack = np.stack([part.crop for part in prepared.values()])
-    return Typed(good, errors, _forward(classifier, stack, plan))
+) -> Iterator[Typed]:
+    """Type a lot of any size, of whose pixels only those of a few batches are held at a time."""
+    read = crops.read_lot(rows)
+    while some := list(islice(read, plan.batch * CHUNK)):
+        prepared: dict[int, Prepared] = {}
+        errors: dict[int, str] = {}
+        for row, crop in some:
+            try:
+                prepared[row] = _prepared(classifier, resolution, row, crop, hashed=trained_on is not None)
+            except FigureError as error:
+                errors[row] = one_line(error)
+        stack = [part.crop for part in prepared.values()]
+        outputs = _forward(classifier, np.stack(stack), plan) if stack else {}
+        yield Typed({row: _known(part, trained_on) for row, part in prepared.items()}, errors, outputs)
+
+
+def _known(part: Prepared, trained_on: frozenset[str] | None) -> Known:
+    in_training = None if trained_on is None or part.hash is None else part.hash in trained_on
+    return Known(part.mpp, part.origin, part.border, in_training)
 
 
 def _forward(classifier: Classifier, crops: NDArray[np.uint8], plan: Plan) -> Outputs:
@@ -192,10 +210,22 @@ def prepare(
     Raises:
         FigureError: it cannot be read, or shows too little around the figure.
     """
-    pixels, tag = crops.read(row)
-    mpp, origin = resolution.of(row, tag)
-    crop = preprocess(pixels, mpp, classifier.card.geometry, classifier.card.stain_normalization)
-    return Prepared(crop, mpp, origin, figure_hash(pixels) if hashed else None)
+    return _prepared(classifier, resolution, row, crops.read(row), hashed=hashed)
+
+
+def _prepared(
+    classifier: Classifier, resolution: Resolution, row: int, crop: Crop | FigureError, *, hashed: bool
+) -> Prepared:
+    if isinstance(crop, FigureError):
+        raise crop
+    card, place = classifier.card, crop.place
+    if place:
+        mpp = place.mpp * place.scale
+        pixels = preprocess(crop.pixels, mpp, card.geometry, card.stain_normalization, place.center)
+        return Prepared(pixels, place.mpp, place.origin, place.border)
+    mpp, origin = resolution.of(row, crop.mpp)
+    pixels = preprocess(crop.pixels, mpp, card.geometry, card.stain_normalization)
+    return Prepared(pixels, mpp, origin, hash=figure_hash(crop.pixels) if hashed else None)
 
 
 def one_line(error: FigureError) -> str:
@@ -207,7 +237,8 @@ def _keep(columns: Columns, typed: Typed) -> None:
     for row, error in typed.errors.items():
         columns.errors[row] = error
     for row, known in typed.good.items():
-        columns.mpp[row], columns.origins[row], columns.in_training[row] = known
+        columns.mpp[row], columns.origins[row] = known.mpp, known.origin
+        columns.border[row], columns.in_training[row] = known.border, known.in_training
     for name, values in typed.outputs.items():
         if name not in columns.outputs:
             columns.outputs[name] = np.full((len(columns.errors), *values.shape[1:]), np.nan, dtype=np.float32)

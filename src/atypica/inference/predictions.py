@@ -30,6 +30,7 @@ COLUMNS = (
     "uncertainty",
     "ood",
     "abstain",
+    "border",
     "in_training",
     "counted",
     "left_out",
@@ -53,6 +54,7 @@ def tabulate(
     card: Card,
     threshold: float,
     in_training: Sequence[bool | None] | None = None,
+    border: Sequence[bool | None] | None = None,
 ) -> pd.DataFrame:
     """The predictions table.
 
@@ -63,6 +65,7 @@ def tabulate(
         card: the model's card.
         threshold: p_amf from which a figure is called AMF.
         in_training: whether each figure trained the model; None where that is not known of any.
+        border: whether each field of view reaches beyond its slide; None where no figure is on a slide.
 
     Returns:
         One row a figure: its keys, then `COLUMNS`; blank numbers where `error` is filled. Every typed figure counts.
@@ -71,6 +74,7 @@ def tabulate(
     for name, values in typed_columns(outputs, card, threshold).items():
         table[name] = values
     table["threshold"] = table["threshold"].where(table["p_amf"].notna())
+    table["border"] = pd.Series(list(border or [None] * len(figures)), dtype="boolean")
     table["in_training"] = pd.Series(list(in_training or [None] * len(figures)), dtype="boolean")
     table["counted"] = table["p_amf"].notna()
     table["left_out"] = pd.Series([None] * len(figures), dtype=object)

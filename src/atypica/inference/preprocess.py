@@ -15,7 +15,11 @@ MIN_COVER = 0.5
 
 
 def preprocess(
-    crop: NDArray[np.uint8], mpp: float, geometry: Geometry, stain: StainReference | None = None
+    crop: NDArray[np.uint8],
+    mpp: float,
+    geometry: Geometry,
+    stain: StainReference | None = None,
+    center: tuple[float, float] | None = None,
 ) -> NDArray[np.uint8]:
     """A crop as a network wants it: colors normalized if that is asked for, the field of view cut and resampled.
 
@@ -24,6 +28,7 @@ def preprocess(
         mpp: micrometres per pixel of the crop.
         geometry: the field of view.
         stain: the colors to bring it to; None leaves them.
+        center: x and y of the field's center in pixels of the crop; its middle if None.
 
     Returns:
         (size_px, size_px, 3) RGB.
@@ -31,18 +36,21 @@ def preprocess(
     Raises:
         FigureError: the crop covers less than `MIN_COVER` of the field's side.
     """
-    return resample(crop if stain is None else normalize_stain(crop, mpp, stain), mpp, geometry)
+    return resample(crop if stain is None else normalize_stain(crop, mpp, stain), mpp, geometry, center)
 
 
-def resample(crop: NDArray[np.uint8], mpp: float, geometry: Geometry) -> NDArray[np.uint8]:
-    """Cut the centered field of view in micrometres and resample it once, bilinearly (antialiased when shrinking).
+def resample(
+    crop: NDArray[np.uint8], mpp: float, geometry: Geometry, center: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Cut the field of view in micrometres and resample it once, bilinearly (antialiased when shrinking).
 
-    A crop that is smaller than the field is extended by reflection.
+    Where the field reaches beyond the crop, the crop is extended by reflection.
 
     Args:
         crop: (height, width, 3) RGB.
         mpp: micrometres per pixel of the crop.
         geometry: the field of view that the network was trained on.
+        center: x and y of the field's center in pixels of the crop; its middle if None.
 
     Returns:
         (size_px, size_px, 3) RGB.
@@ -58,11 +66,17 @@ def resample(crop: NDArray[np.uint8], mpp: float, geometry: Geometry) -> NDArray
             f"the model needs {geometry.field_um:g} um around the figure",
             "cut larger crops, or give the right --mpp",
         )
-    missing = int(np.ceil(max(0.0, side - min(height, width)) / 2))
-    if missing:
-        crop = np.pad(crop, ((missing, missing), (missing, missing), (0, 0)), mode="symmetric")
-        height, width = crop.shape[:2]
-    left, top = (width - side) / 2, (height - side) / 2
+    x, y = center or (width / 2, height / 2)
+    left, top = x - side / 2, y - side / 2
+    lacking = (_beyond(top, side, height), _beyond(left, side, width))
+    if any(map(any, lacking)):
+        crop = np.pad(crop, (*lacking, (0, 0)), mode="symmetric")
+        left, top = left + lacking[1][0], top + lacking[0][0]
     size = (geometry.size_px, geometry.size_px)
     resized = Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
     return np.asarray(resized)
+
+
+def _beyond(start: float, side: float, length: int) -> tuple[int, int]:
+    """Whole pixels by which a field reaches beyond both ends of a crop."""
+    return max(0, int(np.ceil(-start))), max(0, int(np.ceil(start + side - length)))

@@ -13,11 +13,14 @@ from atypica.data.figures import Figures
 ASSUMED_MPP = 0.25
 """A usual scanner at 40x; taken where nothing says otherwise, and then said."""
 POSSIBLE_MPP = (0.01, 10.0)
+OTHER = 0.01
+"""A given resolution that differs from the slide's own by more than this share is another one."""
 
 
 class Origin(StrEnum):
     """Where a figure's resolution came from, in the order of precedence."""
 
+    SLIDE = "slide"
     COLUMN = "column"
     GIVEN = "given"
     TAG = "tag"
@@ -40,6 +43,7 @@ class Resolution:
             raise SettingsError(f"{given:g} micrometers per pixel are not possible", "give --mpp such as 0.25")
         self._given = given
         self._column = _column(figures)
+        self._overruled: dict[str, tuple[float, float]] = {}
 
     def of(self, row: int, tag: float | None) -> tuple[float, Origin]:
         """The resolution of one figure, and its origin.
@@ -59,6 +63,34 @@ class Resolution:
         if self._given is not None:
             return self._given, Origin.GIVEN
         return (tag, Origin.TAG) if tag is not None else (ASSUMED_MPP, Origin.ASSUMED)
+
+    def of_slide(self, row: int, name: str, file: float | None) -> tuple[float, Origin]:
+        """The resolution at level 0 of the slide that a figure lies on, and its origin; never assumed.
+
+        Args:
+            row: the figure's position.
+            name: of the slide, for messages.
+            file: what the slide's file says, which comes first.
+
+        Raises:
+            FigureError: nobody says it, or the figure's own entry is not a possible resolution.
+        """
+        said, origin = self.of(row, None)
+        if file is None and origin is Origin.ASSUMED:
+            raise FigureError(f"{name} does not say its micrometers per pixel", "give --mpp, or a column 'mpp'")
+        if file is None:
+            return said, origin
+        if origin is not Origin.ASSUMED and abs(said / file - 1) > OTHER:
+            self._overruled[name] = (file, said)
+        return file, Origin.SLIDE
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The slides whose own resolution was taken although another was given, a sentence each."""
+        return tuple(
+            f"Resolution: {name} says {file:.4g} um/px itself, so the given {said:.4g} was not taken."
+            for name, (file, said) in self._overruled.items()
+        )
 
 
 def _possible(mpp: float) -> bool:
@@ -87,6 +119,7 @@ def resolution_notes(mpp: NDArray[np.float64], origins: list[Origin | None]) -> 
 
 
 _SENTENCES = {
+    Origin.SLIDE: "Resolution: {mpp} um/px from the slide's file ({figures}).",
     Origin.COLUMN: "Resolution: {mpp} um/px from the column 'mpp' ({figures}).",
     Origin.GIVEN: "Resolution: {mpp} um/px as given ({figures}).",
     Origin.TAG: "Resolution: {mpp} um/px from the TIFF's resolution tag ({figures}).",

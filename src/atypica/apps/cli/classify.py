@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from atypica.apps.cli.screen import show_files, show_result, show_source
+from atypica.apps.cli.slides_screen import show_slides
 from atypica.core.errors import OutputError
+from atypica.data.detections import Boxes, Units
 from atypica.data.readers import MAX_PIXELS
-from atypica.data.sources import open_source
+from atypica.data.sources import Reading, open_source
+from atypica.inference.hotspot import HOTSPOT_MM2, check_area
 from atypica.inference.model import load_model
 from atypica.inference.pipeline import BATCH
 from atypica.inference.result import Result, TableFormat
@@ -19,6 +22,9 @@ def classify(
     source: str,
     *,
     out: Path,
+    figures: Path | None = None,
+    units: Units | None = None,
+    boxes: Boxes | None = None,
     model: Path | None = None,
     mpp: float | None = None,
     views: Literal[1, 8] = 1,
@@ -29,25 +35,34 @@ def classify(
     report: bool = True,
     batch: int = BATCH,
     max_pixels: int = MAX_PIXELS,
+    hotspot_mm2: float = HOTSPOT_MM2,
     format: Literal["csv", "parquet"] = "csv",
 ) -> int:
     """Type mitotic figures as normal (NMF) or atypical (AMF). Research use only, not a medical device.
 
     Writes predictions (a row a figure; one that could not be read keeps its row, with the error), cases (the AMF
-    rate of each with a 95 % interval) and report.html. Exit status: 0 all typed, 3 some failed, 2 unusable input,
+    rate of each with a 95 % interval) and report.html; for figures on slides also the table slides, GeoJSON for QuPath
+    and an overview picture. Exit status: 0 all typed, 3 some failed, 2 unusable input,
     4 the output cannot be written.
 
     Parameters
     ----------
     source
-        A folder of crops, one image, a multi-page TIFF, a figure table (CSV or Parquet), or a dataset's name.
+        A folder of crops, one image, a multi-page TIFF, a figure table (CSV or Parquet), or a dataset's name; a slide
+        or region with --figures; or a table of slides (columns slide and figures).
     out
         The folder for the results.
+    figures
+        Where a detector found figures on the slide: CSV, Parquet, QuPath GeoJSON, COCO, MIDOG++ or SlideRunner.
+    units
+        Of x and y in that file, where it does not say them: pixels of level 0, or micrometers.
+    boxes
+        Of COCO and MIDOG++: x, y, width, height or x1, y1, x2, y2. Told by the boxes if not given.
     model
         A model bundle (folder or zip); the one that comes with atypica if not given.
     mpp
         Micrometers per pixel of figures whose table does not say it. Without it, a TIFF's tag or 0.25 is taken,
-        and that is said.
+        and that is said. Of a slide (at level 0) whose file does not say it; there nothing is assumed.
     views
         8 averages over rotations and flips: better, eight times slower.
     threshold
@@ -66,16 +81,20 @@ def classify(
         Figures a batch.
     max_pixels
         Refuse larger images unread.
+    hotspot_mm2
+        Area of the hotspot on a slide: 2.37 square millimeters are ten high-power fields.
     format
         Of the tables.
     """
+    check_area(hotspot_mm2)
     loaded = load_model(model)
     loaded.threshold(threshold)
-    figures = open_source(source)
+    reading = Reading(units, boxes, mpp, max_pixels)
+    table = open_source(source, figures=figures, reading=reading)
     prepare_folder(out)
-    show_source(figures)
+    show_source(table)
     result = loaded.classify(
-        figures,
+        table,
         mpp=mpp,
         views=views,
         threshold=threshold,
@@ -85,7 +104,7 @@ def classify(
         min_detection_score=min_detection_score,
         max_ood=max_ood,
     )
-    return deliver(result, out, report=report, table_format=format)
+    return deliver(result, out, report=report, table_format=format, hotspot_mm2=hotspot_mm2)
 
 
 def prepare_folder(out: Path) -> None:
@@ -110,18 +129,26 @@ def deliver(
     table_format: TableFormat = "csv",
     title: str | None = None,
     banner: str | None = None,
+    hotspot_mm2: float = HOTSPOT_MM2,
 ) -> int:
-    """Show a result on the screen and write its files; gives the exit status.
+    """Show a result on the screen and write its files, those of its slides too; gives the exit status.
 
     Raises:
         OutputError: a file cannot be written.
     """
     show_result(result)
-    files = list(result.write(out, table_format))
+    slides = result.slides(hotspot_mm2)
+    show_slides(slides)
+    files = list(result.write(out, table_format, slides))
+    if slides:
+        from atypica.reporting.overview import write_overviews
+
+        files += write_overviews(result.predictions, slides, out)
     if report:
         from atypica.reporting.report import write_report
 
-        write_report(result, out / "report.html", title=title, banner=banner)
+        page = out / "report.html"
+        write_report(result, page, title=title, banner=banner, slides=slides, hotspot_mm2=hotspot_mm2)
         files.append(out / "report.html")
     show_files(files)
     return int(result.exit_code)

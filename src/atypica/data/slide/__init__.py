@@ -18,8 +18,8 @@ DICOM_MARK = slice(128, 132)
 
 
 def open_slide(path: Path, max_pixels: int = MAX_PIXELS) -> Slide:
-    """Open a slide or region: the vendors' formats (SVS, NDPI, MRXS, DICOM, ...) through OpenSlide; plain, pyramidal and
-    OME-TIFF of any size; PNG and other pictures up to `max_pixels`.
+    """Open a slide or region: the vendors' formats (SVS, NDPI, MRXS, DICOM, ...) through OpenSlide; plain, pyramidal
+    and OME-TIFF of any size; PNG and other pictures up to `max_pixels`.
 
     Close it, or use it as a context manager.
 

@@ -62,9 +62,13 @@ class Slide(ABC):
         Raises:
             FigureError: the pixels cannot be decoded, or are more than `MAX_READ`.
         """
+        left, top = (round(value / self.downsamples[level]) for value in (x, y))
+        return self.read_level(left, top, width, height, level)
+
+    def read_level(self, left: int, top: int, width: int, height: int, level: int) -> NDArray[np.uint8]:
+        """`read` with the corner in pixels of the level."""
         if width < 1 or height < 1 or width * height > MAX_READ:
             raise FigureError(f"{width}x{height} px of {self.name} are not possible", f"ask for 1 to {MAX_READ:,}")
-        left, top = (round(value / self.downsamples[level]) for value in (x, y))
         across, down = (
             slice(max(0, -start), max(0, min(length, end - start)))
             for start, length, end in zip((left, top), (width, height), self.sizes[level], strict=True)

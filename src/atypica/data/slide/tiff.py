@@ -16,7 +16,7 @@ from atypica.core.errors import FigureError
 from atypica.data.pixels import WHITE, to_rgb
 from atypica.data.readers import MAX_PIXELS
 from atypica.data.slide.handle import Slide, one_mpp
-from atypica.data.stack import Stack, check_size, color, unreadable
+from atypica.data.stack import Stack, check_segment, check_size, color, unreadable
 
 CACHE_BYTES = 64 * 2**20
 MOST_BYTES = 2**28
@@ -43,9 +43,7 @@ class TiffSlide(Slide):
         self._held = 0
         try:
             self._file = tifffile.TiffFile(path)
-            self._pages = [
-                page.keyframe if isinstance(page, tifffile.TiffFrame) else page for page in levels(self._file)
-            ]
+            self._pages = levels(self._file)
         except Exception as error:  # a damaged TIFF fails in many ways
             raise unreadable(path.name, error) from error
         self._plain = self._plain_bytes(path)
@@ -103,7 +101,7 @@ class TiffSlide(Slide):
             data = self._bytes(page, index)
             if data is None:
                 return np.full((*_segment(page)[::-1], 3), WHITE, dtype=np.uint8)
-            _check_jpeg(self.name, page, data)
+            check_segment(self.name, page, data, MAX_PIXELS)
             decoded = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0]
             assert decoded is not None
             return np.ascontiguousarray(to_rgb(color(page, decoded[0]), self.name))
@@ -182,27 +180,6 @@ def _paste(tile: NDArray[np.uint8], pixels: NDArray[np.uint8], at: tuple[int, in
         strict=True,
     )
     pixels[here] = tile[there]
-
-
-def _check_jpeg(name: str, page: tifffile.TiffPage, data: bytes) -> None:
-    """Refuse a JPEG tile that says it is larger than its tile: it would be decoded as large as it says."""
-    if page.compression not in {tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG}:
-        return
-    width, height = jpeg_size(data)
-    wide, high = _segment(page)
-    if width > wide + 16 or height > high + 16:
-        raise FigureError(f"a tile of {name} says it has {width}x{height} px, not {wide}x{high}", "replace the file")
-
-
-def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height from the frame header of a JPEG stream (ITU T.81, B.2.2); (0, 0) where there is none."""
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        at += 2 + length
-    return 0, 0
 
 
 def ome_mpp(file: tifffile.TiffFile) -> float | None:

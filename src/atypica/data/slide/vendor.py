@@ -40,8 +40,8 @@ def is_installed() -> bool:
 def recognizes(path: Path) -> bool:
     """Whether OpenSlide reads a file, and knows more of it than that it is some TIFF; it must be installed.
 
-    Plain TIFF is left to `TiffSlide`: OpenSlide passes over levels in SubIFDs, and blurs a level whose scale is no whole
-    number.
+    Plain TIFF is left to `TiffSlide`: OpenSlide passes over levels in SubIFDs, and blurs a level whose scale is no
+    whole number.
     """
     import openslide
 

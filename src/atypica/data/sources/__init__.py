@@ -6,11 +6,14 @@ from pathlib import Path
 
 from atypica.core.errors import SourceError
 from atypica.data.figures import Figures, figures_from, read_table
+from atypica.data.slide import VENDOR_SUFFIXES
 from atypica.data.sources import ami_br, atnorm_br, atnorm_md, home, midog25, midogpp, omg_octo
 from atypica.data.sources.dataset import Adapter, Dataset
 from atypica.data.sources.folder import read_folder
 from atypica.data.sources.home import data_home as data_home
 from atypica.data.sources.image import read_image
+from atypica.data.sources.slides import Reading as Reading
+from atypica.data.sources.slides import is_table_of_slides, read_slide, read_slides
 
 ADAPTERS: dict[str, Adapter] = {
     module.DATASET.name: module.ADAPTER for module in (ami_br, atnorm_br, atnorm_md, midog25, omg_octo)
@@ -24,17 +27,28 @@ DATASETS: dict[str, Dataset] = {
 TABLE_SUFFIXES = {".csv", ".parquet", ".pq"}
 
 
-def open_source(source: str | Path, *, data_home: Path | None = None) -> Figures:
+def open_source(
+    source: str | Path,
+    *,
+    data_home: Path | None = None,
+    figures: Path | None = None,
+    reading: Reading | None = None,
+) -> Figures:
     """Open figures by a dataset's name or by a path.
 
     Args:
         source: a name of `ADAPTERS`; or a folder (a dataset's own, classes or cases as sub-folders, or flat), one
-            image, a multi-page TIFF (one figure a page), or a figure table (CSV or Parquet).
+            image, a multi-page TIFF (one figure a page), a figure table (CSV or Parquet); a slide, with `figures`; or a
+            table of slides with the columns `slide` and `figures`.
         data_home: where datasets lie; `data_home()` if None.
+        figures: the file of detections on a slide.
+        reading: how detections are to be understood.
 
     Raises:
         SourceError: no such dataset or path, or nothing usable there.
     """
+    if figures is not None:
+        return read_slide(Path(source).expanduser(), figures, reading)
     where = data_home or home.data_home()
     adapter = ADAPTERS.get(str(source).lower())
     if adapter and not Path(source).exists():
@@ -43,7 +57,7 @@ def open_source(source: str | Path, *, data_home: Path | None = None) -> Figures
     if path.is_dir():
         return _open_folder(path, where)
     if path.is_file():
-        return _open_file(path)
+        return _open_file(path, reading)
     names = ", ".join(ADAPTERS)
     raise SourceError(f"there is no dataset or path '{source}'", f"check the path, or give one of {names}")
 
@@ -73,10 +87,15 @@ def _open_folder(path: Path, where: Path) -> Figures:
     return read_folder(path)
 
 
-def _open_file(path: Path) -> Figures:
+def _open_file(path: Path, reading: Reading | None) -> Figures:
     for adapter in ADAPTERS.values():
         if adapter.read_labels and path.name == adapter.label_table:
             return adapter.read_labels(path.parent)
     if path.suffix.lower() in TABLE_SUFFIXES:
-        return figures_from(read_table(path), path.parent, path.name)
+        table = read_table(path)
+        if is_table_of_slides(table):
+            return read_slides(table, path.parent, path.name, reading)
+        return figures_from(table, path.parent, path.name)
+    if path.suffix.lower() in VENDOR_SUFFIXES:
+        raise SourceError(f"{path.name} is a slide", "say where its figures are with --figures FILE")
     return read_image(path)

@@ -1,0 +1,173 @@
+"""Slides with the detections on them as a source of figures: one slide, or a table of many."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from atypica.core.errors import AtypicaError, FigureError, MissingExtraError, SourceError
+from atypica.data.detections import Boxes, Detections, Units, read_detections
+from atypica.data.figures import Figures, figures_from
+from atypica.data.readers import MAX_PIXELS
+from atypica.data.slide import open_slide
+
+WIDEST_UM = 100
+"""An outline of more is a region, not a mitotic figure."""
+SHOWN = 5
+OWN = {"slide", "figures", "mpp"}
+"""The columns of a table of slides that are not carried into the figure table as they stand."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How detections are to be understood.
+
+    Attributes:
+        units: of their coordinates; None where the file says it.
+        boxes: the layout of their boxes; None to tell it by the boxes.
+        mpp: micrometers per pixel of level 0 of slides that do not say it.
+        max_pixels: a slide that is a picture (PNG, JPEG) with more is refused.
+    """
+
+    units: Units | None = None
+    boxes: Boxes | None = None
+    mpp: float | None = None
+    max_pixels: int = MAX_PIXELS
+
+
+def read_slide(slide: Path, detections: Path, reading: Reading | None = None) -> Figures:
+    """One slide and the file of its detections as figures.
+
+    Raises:
+        SourceError: one of them cannot be read, there are no detections, or they cannot be placed.
+        MissingExtraError: the slide needs OpenSlide.
+    """
+    reading = reading or Reading()
+    found = read_detections(detections, units=reading.units, boxes=reading.boxes)
+    here = found.on(slide.name)
+    if not len(here):
+        raise SourceError(f"{detections.name} has no detections on {slide.name}{_names(found)}", "check --figures")
+    return place(slide, here, reading)
+
+
+def place(slide: Path, detections: Detections, reading: Reading | None = None) -> Figures:
+    """Detections on one slide as figures; what a detector gave without a file can be placed by this too.
+
+    Raises:
+        SourceError: the slide cannot be read, says no resolution where micrometers must be converted, or an outline is
+            a region.
+        MissingExtraError: the slide needs OpenSlide.
+    """
+    reading = reading or Reading()
+    try:
+        with open_slide(slide, reading.max_pixels) as handle:
+            size, mpp = handle.size, handle.mpp
+    except FigureError as error:
+        raise SourceError(error.message, error.fix) from error
+    known = mpp or reading.mpp
+    if known is None:
+        raise no_resolution(slide.name)
+    said = f"{known:.4g} um/px {'as the file says' if mpp else 'as given'}"
+    rows = _rows(detections, slide.name, known) | {"image": slide.name, "slide": slide.name, "mpp": reading.mpp}
+    notes = (*detections.notes, f"{slide.name}: {size[0]:,} x {size[1]:,} px, {said}")
+    return figures_from(pd.DataFrame(rows), slide.parent, slide.name, notes)
+
+
+def no_resolution(name: str) -> SourceError:
+    """The error of a slide whose micrometers per pixel nobody knows; none are ever assumed."""
+    return SourceError(f"{name} does not say its micrometers per pixel", "give --mpp such as 0.25, or a column 'mpp'")
+
+
+def _rows(detections: Detections, slide: str, mpp: float) -> dict[str, Any]:
+    """Columns of the figure table: centers in pixels of level 0, and what the detector said."""
+    table = detections.table
+    um = 1.0 if detections.units == "um" else mpp
+    wide = int((table[["width", "height"]].max(axis=1) * um > WIDEST_UM).sum())
+    if wide:
+        raise SourceError(
+            f"{wide} of {len(table)} outlines on {slide} are wider than {WIDEST_UM} um: regions, not mitotic figures",
+            "export the detections alone; or the units or --mpp are wrong",
+        )
+    scale = 1 / mpp if detections.units == "um" else 1.0
+    return {
+        "x": table["x"] * scale,
+        "y": table["y"] * scale,
+        "detection_score": table["detection_score"],
+        "detection_class": table["detection_class"],
+    }
+
+
+def _names(found: Detections) -> str:
+    shown = found.images[:SHOWN]
+    return f" (it has: {', '.join(shown)}{', ...' if len(found.images) > SHOWN else ''})" if shown else ""
+
+
+def is_table_of_slides(table: pd.DataFrame) -> bool:
+    """Whether a table names slides and files of detections, not figures."""
+    return {"slide", "figures"} <= set(table.columns) and "image" not in table
+
+
+def read_slides(table: pd.DataFrame, root: Path, name: str, reading: Reading | None = None) -> Figures:
+    """A table of many slides as figures.
+
+    Args:
+        table: `slide` (path) and `figures` (path) of each, relative to `root`; `mpp` where the slide does not say it;
+            other columns (`case`, `scanner`, ...) go to all figures of the slide.
+        root: the folder that the paths start from.
+        name: of the table, for messages.
+        reading: how the detections are to be understood.
+
+    Raises:
+        SourceError: a path is blank or given twice, or a file of detections cannot be read. A slide that cannot be read
+            is no such error: its figures keep their rows, with the reason.
+        MissingExtraError: a slide needs OpenSlide.
+    """
+    reading = reading or Reading()
+    _check_paths(table, name)
+    parts = [_slide_rows(root, row, reading) for row in table.to_dict("records")]
+    empty = [str(slide) for slide, part in zip(table["slide"], parts, strict=True) if part.empty]
+    filled = [part for part in parts if not part.empty]
+    if not filled:
+        raise SourceError(f"{name} has no detections on any of its {len(table)} slides", "check the column 'figures'")
+    notes = [f"{len(table)} slides"]
+    if empty:
+        notes.append(f"no detections on {len(empty)} slides: {', '.join(empty[:SHOWN])}")
+    return figures_from(pd.concat(filled, ignore_index=True), root, name, tuple(notes))
+
+
+def _check_paths(table: pd.DataFrame, name: str) -> None:
+    for column in ("slide", "figures"):
+        if table[column].isna().any():
+            row = int(table[column].isna().to_numpy().argmax()) + 2
+            raise SourceError(f"{name}, row {row}: the column '{column}' is blank", "fill in the path")
+    if table["slide"].duplicated().any():
+        twice = table["slide"][table["slide"].duplicated()].iloc[0]
+        raise SourceError(f"{name} has {twice} twice", "give one row to a slide, with all its detections in one file")
+
+
+def _slide_rows(root: Path, row: dict[Any, Any], reading: Reading) -> pd.DataFrame:
+    slide, path = str(row["slide"]), root / str(row["figures"])
+    own = float(row.get("mpp", math.nan))
+    reading = reading if math.isnan(own) else replace(reading, mpp=own)
+    found = read_detections(path, units=reading.units, boxes=reading.boxes).on(Path(slide).name)
+    columns = _rows(found, slide, _mpp_of(root / slide, found.units, reading))
+    context = {key: value for key, value in row.items() if key not in OWN}
+    return pd.DataFrame({**columns, "image": slide, "slide": slide, "mpp": reading.mpp, **context})
+
+
+def _mpp_of(path: Path, units: Units, reading: Reading) -> float:
+    """The resolution of a slide; NaN, and so places that are no numbers, where a slide cannot be read."""
+    try:
+        with open_slide(path, reading.max_pixels) as handle:
+            mpp = handle.mpp or reading.mpp
+    except MissingExtraError:
+        raise
+    except AtypicaError:
+        return math.nan
+    if mpp is None and units == "um":
+        raise no_resolution(path.name)
+    return mpp or math.nan

@@ -60,9 +60,15 @@ ROUNDS: dict[str, dict[str, list[str]]] = {
         "16 um, 128 px": [*WIDER, FAST],
         "16 um, 160 px": [*WIDER, "geometry.size_px=160", FAST],
         "20 um, 160 px": [*WIDER, "geometry.size_px=160", "geometry.field_um=20", FAST],
-        "16 um, 128 px, 16 epochs": [*WIDER, "training.epochs=16", FAST],
-        "16 um, 128 px, EfficientNet-Lite2": [*WIDER, "model.backbone=tf_efficientnet_lite2", FAST],
         "16 um, 192 px": [*WIDER, "geometry.size_px=192", FAST],
+        "16 um, 160 px, EfficientNet-Lite2": [
+            *WIDER,
+            "geometry.size_px=160",
+            "model.backbone=tf_efficientnet_lite2",
+            FAST,
+        ],
+        "16 um, 224 px": [*WIDER, "geometry.size_px=224", FAST],
+        "16 um, 160 px, 16 epochs": [*WIDER, "geometry.size_px=160", "training.epochs=16", FAST],
     },
 }
 """Later rounds, one run each."""

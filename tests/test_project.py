@@ -18,7 +18,7 @@ import atypica
 from atypica.apps.cli.main import app
 from atypica.core.errors import ExitCode
 from atypica.data.figures import CONTEXT, DETECTION, KEYS, TRUTH
-from atypica.inference import cases, predictions
+from atypica.inference import cases, predictions, slide_tables
 from atypica.inference.bundle import DEFAULT_BUNDLE, read_bundle
 from atypica.inference.card import Card
 
@@ -137,6 +137,7 @@ def test_the_documentation_builds(tmp_path: Path) -> None:
     [
         ("figure-table.md", (*KEYS, *DETECTION, *CONTEXT, *TRUTH)),
         ("predictions.md", (*predictions.COLUMNS, *cases.COLUMNS)),
+        ("predictions.md", (*slide_tables.COLUMNS, *slide_tables.CASE_COLUMNS)),
         ("bundle.md", (*Card.model_fields,)),
         ("python-api.md", atypica.__all__),
         ("exit-codes.md", tuple(f"{int(code)}" for code in ExitCode)),

@@ -37,7 +37,7 @@ MOST_IN = (4.5, 5.6)
 """Width and height that the overview itself takes at most."""
 GAP_IN, MARGIN_IN, HEAD_IN, FOOT_IN = 0.25, 0.12, 0.62, 0.52
 DPI = 300
-SCREEN_DPI = 120
+SCREEN_DPI = 144
 THUMBNAIL_PX, ENLARGED_PX = 1700, 1100
 FADED = 0.30
 """How far the tissue of the overview is blended to white, so that marks stand out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from atypica.core.vocabulary import Subtype
 from atypica.data.figures import Figures, figures_from
 from atypica.inference.card import Card, Geometry, MeasuredAccuracy, Strangeness, Thresholds
 from atypica.inference.cases import summarize_cases
+from atypica.inference.counting import Limits, leave_out
 from atypica.reporting.report import render_report, write_report
 
 CARD = Card(
@@ -46,6 +47,7 @@ class Typed:
     card: Card = CARD
     notes: tuple[str, ...] = ()
     views: int = 1
+    limits: Limits = field(default_factory=Limits)
     side: int = 32
     gone: frozenset[int] = frozenset()
 
@@ -247,7 +249,7 @@ def test_a_large_result_stays_small_and_says_what_is_left_out(tmp_path):
     assert len(html) < 18_000_000  # noise hardly compresses; real crops take a fifth
     page = Page(html)
     assert len(page.classed("tile")) == 300 + 60
-    assert "376 of the 676 typed figures are left out here" in page.text
+    assert "376 of the 676 typed figures are not shown here" in page.text
     assert "60 of 70" in page.text
     assert html[html.index('id="failed"') :].count('<th scope="row">') == 70
 
@@ -358,3 +360,40 @@ def replace_explain(result, crops, maps):
     stand_in = Typed(result.predictions, result.figures, result.card, result.notes)
     object.__setattr__(stand_in, "explain", lambda rows: (crops[: len(rows)], maps[: len(rows)]))
     return stand_in
+
+
+def limited(result, limits):
+    """The result with limits set, and a detector's score that rises with the row."""
+    scores = np.arange(len(result.predictions)) / 100
+    return replace(
+        result, predictions=leave_out(result.predictions.assign(detection_score=scores), limits), limits=limits
+    )
+
+
+def test_figures_left_out_count_nowhere_and_are_shown_with_the_reason(result):
+    half = limited(result, Limits(min_detection_score=0.2))
+    page, table = Page(render_report(half)), half.predictions
+    counts = table["counted"]
+    amf = int((table.loc[counts, "prediction"] == "AMF").sum())
+    assert counts.sum() == 20
+    assert f"{amf} of 20 counted figures are called atypical" in page.text
+    assert len([a for a in page.classed("tile") if "amf" in a["class"].split()]) == amf
+    assert len([a for a in page.classed("tile") if "out" in a["class"].split()]) == 18
+    assert page.text.count("left out: detection_score") == 18
+    assert "left out: detection_score 0.19 below 0.2" in page.text
+    assert "Left out 18" in page.text
+    assert f"of all {20} counted figures" in page.text
+
+
+def test_how_the_rate_moves_is_drawn_for_what_there_is(result):
+    assert "The detector's own score" not in Page(render_report(result)).text.replace("’", "'")
+    both = Page(render_report(limited(result, Limits(min_detection_score=0.1))))
+    assert "The detector's own score." in both.text
+    assert "in use, 0.1: 29" in both.text  # 30 rows from 0.10 on, of which row 17 failed
+    without = result.predictions.drop(columns="ood")
+    assert "Doubtful finds" not in Page(render_report(replace(result, predictions=without))).text
+
+
+def test_all_left_out_is_said(result):
+    text = Page(render_report(limited(result, Limits(min_detection_score=9)))).text
+    assert "No figure counts. All 38 typed figures are left out" in text

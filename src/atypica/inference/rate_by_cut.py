@@ -14,8 +14,8 @@ from atypica.inference.cases import called_amf, overall_interval
 from atypica.inference.counting import OOD, SCORE, Limits, counted, leave_out
 
 COLUMNS = ("cut_by", "cut", "in_use", "figures", "amf", "amf_rate", "low", "high", "interval")
-OOD_CUTS = (*np.linspace(0, 0.9, 19).round(2).tolist(), *np.linspace(0.91, 1, 10).round(2).tolist())
-"""Every 0.05, and every 0.01 from 0.9 on, where the limits of cards lie."""
+OOD_CUTS = (*np.linspace(0.5, 0.9, 9).round(2).tolist(), *np.linspace(0.91, 1, 10).round(2).tolist())
+"""Every 0.05 from 0.5 on, and every 0.01 from 0.9 on, where the limits of cards lie."""
 
 
 def rate_by_cut(predictions: pd.DataFrame, limits: Limits) -> pd.DataFrame:

@@ -20,6 +20,7 @@ class CaseRow:
     case: str
     figures: int
     failed: int
+    left_out: int
     amf: int
     rate: float | None
     low: float | None
@@ -47,6 +48,7 @@ def _case_row(row: dict[str, Any], few: bool, shown: Shown) -> CaseRow:
         case=shown(row["case"]) if pd.notna(row["case"]) else "(no case)",
         figures=int(row["figures"]),
         failed=int(row.get("failed", 0)),
+        left_out=int(row.get("left_out", 0)),
         amf=int(row["amf"]),
         rate=_number(row.get("amf_rate")),
         low=_number(row.get("low")),

@@ -11,10 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from atypica.inference.counting import counted
 from atypica.inference.predictions import flags
 
 LIMIT = 300
 """How many typed figures a gallery shows at most, unless asked for more."""
+LEFT_OUT_LIMIT = 60
+"""How many figures that do not count are shown after those that do."""
 AMF_SHARE, CHECK_SHARE = 0.5, 1 / 3
 """Shares of a full gallery for the surest AMF and for the figures to check; the surest NMF get the rest."""
 CROP_PX = 160
@@ -33,23 +36,25 @@ class Picture:
 
 
 def choose(predictions: pd.DataFrame, limit: int = LIMIT) -> list[int]:
-    """The rows to show, by falling `p_amf`; all typed figures where they fit.
+    """The rows to show, by falling `p_amf`; all counted figures where they fit, then some of those left out.
 
     Otherwise half are the surest AMF, a third those to check (`abstain` first, then the nearest to the threshold),
     the rest the surest NMF; a group that is short leaves its places to the next.
 
     Args:
         predictions: needs `p_amf`, `threshold`, `prediction`; `abstain` where it exists.
-        limit: the most rows to return.
+        limit: the most counted rows to return.
 
     Returns:
         Row positions; failed rows are never among them.
     """
     p = pd.to_numeric(predictions["p_amf"], errors="coerce").to_numpy(dtype=np.float64)
     falling = np.argsort(-p, kind="stable")
-    falling = falling[np.isfinite(p[falling])]
+    falling, counts = falling[np.isfinite(p[falling])], counted(predictions)
+    out = [int(row) for row in falling[~counts[falling]][:LEFT_OUT_LIMIT]]
+    falling = falling[counts[falling]]
     if len(falling) <= limit:
-        return [int(row) for row in falling]
+        return [*(int(row) for row in falling), *out]
     amf = (predictions["prediction"] == "AMF").to_numpy(dtype=bool)
     distance = np.abs(p - pd.to_numeric(predictions["threshold"], errors="coerce").to_numpy(dtype=np.float64))
     to_check = falling[np.lexsort((distance[falling], ~flags(predictions, "abstain")[falling]))]
@@ -58,7 +63,7 @@ def choose(predictions: pd.DataFrame, limit: int = LIMIT) -> list[int]:
     _fill(kept, to_check, len(kept) + round(CHECK_SHARE * limit))
     _fill(kept, falling[::-1][~amf[falling[::-1]]], limit)
     _fill(kept, falling, limit)
-    return [int(row) for row in falling if int(row) in kept]
+    return [*(int(row) for row in falling if int(row) in kept), *out]
 
 
 def _fill(kept: dict[int, None], rows: NDArray[np.int64], until: int) -> None:

@@ -20,11 +20,14 @@ from atypica.core.files import write_text
 from atypica.core.vocabulary import Subtype
 from atypica.data.figures import Figures
 from atypica.inference.card import Card
+from atypica.inference.counting import Limits, counted
 from atypica.inference.hotspot import HOTSPOT_MM2
+from atypica.inference.rate_by_cut import rate_by_cut
 from atypica.inference.slides import SlideFindings
 from atypica.reporting import gallery, plots, summary
 from atypica.reporting.case_row import case_rows
 from atypica.reporting.corrected import footnotes
+from atypica.reporting.cut_plot import NAMES, rate_and_count
 from atypica.reporting.gallery import Picture
 from atypica.reporting.pages import environment, template_text
 from atypica.reporting.redaction import Shown, without_folders
@@ -52,6 +55,8 @@ class Result(Protocol):
     def notes(self) -> Sequence[str]: ...
     @property
     def views(self) -> int: ...
+    @property
+    def limits(self) -> Limits: ...
     def cases(self) -> pd.DataFrame: ...
     def explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]: ...
 
@@ -123,6 +128,8 @@ def render_report(
             hotspot_mm2=hotspot_mm2,
             **_gallery(result, table, limit, shown),
             **_plots(result, table, key),
+            limits=result.limits,
+            cut_plots=_cut_plots(table, result.limits),
         )
     )
 
@@ -172,11 +179,12 @@ def _labels(result: Result) -> list[str | None] | None:
 
 def _counts(shown_tiles: Sequence[Tile]) -> dict[str, int]:
     kinds = [kind for tile in shown_tiles for kind in tile.kinds.split()]
-    return {"all": len(shown_tiles)} | {kind: kinds.count(kind) for kind in ("amf", "nmf", "check", "failed")}
+    return {"all": len(shown_tiles)} | {kind: kinds.count(kind) for kind in ("amf", "nmf", "check", "out", "failed")}
 
 
 def _plots(result: Result, table: pd.DataFrame, key: summary.Summary) -> dict[str, Any]:
-    p = table["p_amf"].dropna().to_numpy(dtype=np.float64)
+    table = table[counted(table)]
+    p = table["p_amf"].to_numpy(dtype=np.float64)
     counts = summary.subtype_counts(table)
     if not len(p):
         return {"histogram": None, "subtype_plot": None}
@@ -187,6 +195,19 @@ def _plots(result: Result, table: pd.DataFrame, key: summary.Summary) -> dict[st
         "histogram": Markup(plots.inline_svg(histogram, "histogram", about)),
         "subtype_plot": _subtype_plot(counts) if counts else None,
     }
+
+
+def _cut_plots(table: pd.DataFrame, limits: Limits) -> dict[str, Markup]:
+    """The plot of each kind of cut that the figures allow."""
+    every: dict[str, Markup] = {}
+    for kind, rates in rate_by_cut(table, limits).groupby("cut_by", sort=False):
+        first, last = rates.iloc[0], rates.iloc[-1]
+        about = (
+            f"AMF rate and number of figures by {NAMES[str(kind)]}: {first['figures']} figures at "
+            f"{first['cut']:g}, {last['figures']} at {last['cut']:g}."
+        )
+        every[str(kind)] = Markup(plots.inline_svg(rate_and_count(rates), f"cut-{kind}", about))
+    return every
 
 
 def _subtype_plot(counts: Mapping[Subtype, int]) -> Markup:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from atypica.core.vocabulary import Label, Subtype
 from atypica.inference.card import Card
+from atypica.inference.counting import counted
 from atypica.inference.predictions import flags
 from atypica.inference.trained_on import flattery
 from atypica.reporting.case_row import CaseRow
@@ -21,11 +22,12 @@ STRANGE_FACTOR = 5
 
 @dataclass(frozen=True)
 class Summary:
-    """The key numbers of a result."""
+    """The key numbers of a result; `amf` to `in_training` are of the `counted` figures."""
 
     figures: int
     typed: int
     failed: int
+    counted: int
     amf: int
     nmf: int
     referred: int
@@ -34,6 +36,11 @@ class Summary:
     cases: int
     threshold: float
     total: CaseRow
+
+    @property
+    def left_out(self) -> int:
+        """Typed figures that a limit leaves out of all counts."""
+        return self.typed - self.counted
 
 
 def summarize(predictions: pd.DataFrame, rows: Sequence[CaseRow], card: Card) -> Summary:
@@ -45,16 +52,17 @@ def summarize(predictions: pd.DataFrame, rows: Sequence[CaseRow], card: Card) ->
         card: the model's.
     """
     typed = predictions["p_amf"].notna().to_numpy(dtype=bool)
-    thresholds = predictions.loc[typed, "threshold"]
+    thresholds, counts = predictions.loc[typed, "threshold"], counted(predictions)
     return Summary(
         figures=len(predictions),
         typed=int(typed.sum()),
         failed=int((~typed).sum()),
-        amf=int((predictions["prediction"] == Label.AMF.value).sum()),
-        nmf=int((predictions["prediction"] == Label.NMF.value).sum()),
-        referred=int(flags(predictions, "abstain").sum()),
-        strange=int(strange(predictions, card).sum()),
-        in_training=int(flags(predictions, "in_training").sum()),
+        counted=int(counts.sum()),
+        amf=int(((predictions["prediction"] == Label.AMF.value) & counts).sum()),
+        nmf=int(((predictions["prediction"] == Label.NMF.value) & counts).sum()),
+        referred=int((flags(predictions, "abstain") & counts).sum()),
+        strange=int((strange(predictions, card) & counts).sum()),
+        in_training=int((flags(predictions, "in_training") & counts).sum()),
         cases=max(1, len(rows) - 1),
         threshold=float(thresholds.iloc[0]) if len(thresholds) else card.thresholds.default,
         total=rows[-1],
@@ -80,23 +88,22 @@ def warnings(summary: Summary, rows: Sequence[CaseRow], card: Card, notes: Seque
     """What a reader must know before using the numbers, as sentences."""
     found = [note for note in notes if "assum" in note.lower()]
     if summary.in_training:
-        words = flattery(summary.in_training, summary.typed)
+        words = flattery(summary.in_training, summary.counted)
         found.insert(0, f"{words[0].upper()}{words[1:]}.")
     if summary.failed:
         found.append(f"{_count(summary.failed, 'figure')} could not be read and count nowhere; see “Failed”.")
-    if 0 < summary.typed < FEW or rows[-1].few:
-        found.append(
-            f"Only {_count(summary.typed, 'figure')} could be typed: the AMF rate is uncertain, mind its interval."
-        )
+    if 0 < summary.typed < FEW or rows[-1].few or 0 < summary.counted < FEW:
+        could = "could be typed" if not summary.left_out else "count"
+        found.append(f"Only {_count(summary.counted, 'figure')} {could}: the AMF rate is uncertain, mind its interval.")
     few = sum(row.few for row in rows[:-1])
     if few and summary.cases > 1:
         found.append(f"{few} of {summary.cases} cases have too few figures for a rate of their own; they are marked.")
-    if card.strangeness and summary.strange >= max(3, STRANGE_FACTOR * (1 - card.strangeness.limit) * summary.typed):
-        share = summary.strange / summary.typed
+    if card.strangeness and summary.strange >= max(3, STRANGE_FACTOR * (1 - card.strangeness.limit) * summary.counted):
+        share = summary.strange / summary.counted
         found.append(
-            f"{summary.strange} of {summary.typed} figures ({share:.0%}) are unlike the figures the model was trained "
-            f"on, where {1 - card.strangeness.limit:.0%} would be usual: another stain, scanner, magnification or "
-            "tissue? Check the micrometres per pixel, and trust the numbers less."
+            f"{summary.strange} of {summary.counted} figures ({share:.0%}) are unlike the figures the model was "
+            f"trained on, where {1 - card.strangeness.limit:.0%} would be usual: another stain, scanner, magnification "
+            "or tissue? Check the micrometres per pixel, and trust the numbers less."
         )
     return found
 

@@ -37,12 +37,16 @@ class Tile:
     referred: bool
     strange: bool
     in_training: bool
+    score: float | None
+    left_out: str | None
     error: str | None
     picture: Picture | None
 
     @property
     def kinds(self) -> str:
         """The filters that this figure passes, as class names."""
+        if self.left_out and self.prediction:
+            return f"{self.prediction.lower()}-look out"
         kinds = [self.prediction.lower()] if self.prediction else ["failed"]
         return " ".join([*kinds, *(["check"] if self.referred else [])])
 
@@ -106,6 +110,8 @@ def _tile(number: int, row: dict[Any, Any], marks: list[bool], picture: Picture 
         referred=referred,
         strange=unlike,
         in_training=in_training,
+        score=value(row, "detection_score"),
+        left_out=text(row, "left_out"),
         error=shown(error) if error else None,
         picture=picture,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from atypica.apps.cli.challenge_entry import app
+from atypica.apps.cli.grand_challenge import app
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = ("Dockerfile", "Dockerfile.gpu")

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from atypica.apps.cli.challenge_metrics import Challenge, challenge_of, show_challenge
 from atypica.apps.cli.evaluation_input import Scored, scored_figures
 from atypica.apps.cli.evaluation_screen import show_evaluation, show_input
-from atypica.apps.cli.grand_challenge import Challenge, challenge_of, show_challenge
 from atypica.apps.cli.labels import open_labels
 from atypica.apps.cli.people_screen import show_folds, show_people
 from atypica.core.errors import ExitCode, SettingsError

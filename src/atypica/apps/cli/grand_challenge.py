@@ -1,69 +1,204 @@
-"""What `atypica evaluate --grand-challenge` writes and shows."""
+"""`atypica grand-challenge`: an entry to MIDOG 2025, track 2, and a check of what it hands in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from rich.console import Console
+import numpy as np
+from cyclopts import App, Parameter
 
-from atypica.apps.cli.evaluation_input import Scored
-from atypica.evaluation.challenge import challenge_metrics, number_domains
+from atypica.apps.cli.screen import say
+from atypica.apps.doctor.finding import exit_code
+from atypica.apps.grand_challenge.job import Job, Outcome, run_job
+from atypica.apps.grand_challenge.server import PORT, InvokeServer
+from atypica.apps.grand_challenge.server import serve as answer_requests
+from atypica.apps.grand_challenge.weights import WEIGHTS, choose_bundle
+from atypica.core.errors import ExitCode
+from atypica.inference.classifier import OnnxClassifier
+from atypica.inference.model import Model, load_model
 
-Metrics = dict[str, Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atypica.data.figures import Figures
+
+app = App(name="grand-challenge", help="Enter the MIDOG 2025 challenge, track 2, or check what an entry hands in.")
+Input = Annotated[Path, Parameter(name="--input")]
+Output = Annotated[Path, Parameter(name=("--output", "--out"))]
+HOST = "127.0.0.1"
 
 
-@dataclass(frozen=True)
-class Challenge:
-    """The content of `grand_challenge_metrics.json`, and what its domains mean.
+@app.command
+def run(
+    *,
+    input_: Input = Path("/input"),
+    output: Output = Path("/output"),
+    model: Path | None = None,
+    weights: Path = WEIGHTS,
+    views: Literal[1, 8] = 8,
+    threshold: str | None = None,
+    mpp: float | None = None,
+    threads: int | None = None,
+    lenient: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Type the stack of one job, once, and leave (the platform's exec mode).
 
-    Attributes:
-        metrics: in the challenge's schema, which has no room for more.
-        by: the column of the domains; None where all figures are counted together only.
-        domains: the number of a domain to its value in that column.
-        blank: figures without a domain, which count overall only.
+    Writes multiple-mitotic-figure-classification.json: a class and P(atypical) of every page, in page order. A page
+    that cannot be read is answered neutrally, and named. Exit status: 0 all typed, 3 some pages answered neutrally, 2
+    unusable input, 4 the output cannot be written.
+
+    Parameters
+    ----------
+    input_
+        The job's folder with inputs.json and images/.
+    output
+        The folder for the answers.
+    model
+        A model bundle (folder or zip).
+    weights
+        A folder that may hold a bundle; used if there is one and --model is not given. Else the model that comes
+        with atypica.
+    views
+        8 averages over rotations and flips: better, eight times slower.
+    threshold
+        P(atypical) from which a page is called atypical: a number, or a name from the model's card. The card's
+        default if not given.
+    mpp
+        Micrometers per pixel, in place of the stack's own tag.
+    threads
+        Worker threads; one a core if not given.
+    lenient
+        Leave with 0 where pages were answered neutrally: a platform may drop the answers of a job that leaves with
+        anything else.
     """
-
-    metrics: Metrics
-    by: str | None
-    domains: dict[int, str]
-    blank: int
-
-    def to_json(self) -> dict[str, Any]:
-        """What `metrics.json` says of it."""
-        named = {f"domain_{number}": name for number, name in self.domains.items()}
-        return {"by": self.by, "domains": named, "figures_without_domain": self.blank}
+    loaded = _load(choose_bundle(model, weights))
+    outcome = run_job(Job(loaded, input_, output, views, threshold, mpp, threads))
+    _tell(outcome)
+    return ExitCode.OK if lenient else outcome.exit_code
 
 
-def challenge_of(scored: Scored, by: Sequence[str] | None) -> Challenge:
-    """The challenge's metrics by the predictions' own calls, with the domains of the one column of `by`."""
-    column = by[0] if by else None
-    numbers, names = number_domains(scored.domains[column]) if column else ([None] * len(scored.y), {})
-    metrics = challenge_metrics(scored.y, scored.p, scored.called, numbers)
-    return Challenge(metrics, column, names, sum(number is None for number in numbers) if column else 0)
+@app.command
+def serve(
+    *,
+    input_: Input = Path("/input"),
+    output: Output = Path("/output"),
+    model: Path | None = None,
+    weights: Path = WEIGHTS,
+    views: Literal[1, 8] = 8,
+    threshold: str | None = None,
+    mpp: float | None = None,
+    threads: int | None = None,
+    host: str = HOST,
+    port: int = PORT,
+) -> int:
+    """Load the model once and answer GET /health and POST /invoke until SIGTERM (the platform's invoke mode).
+
+    Every POST /invoke does what `run` does and is answered with 201; 422 if the input cannot be used, 507 if the
+    output cannot be written, 503 while another one is under way.
+
+    Parameters
+    ----------
+    input_
+        The job's folder with inputs.json and images/.
+    output
+        The folder for the answers.
+    model
+        A model bundle (folder or zip).
+    weights
+        A folder that may hold a bundle; used if there is one and --model is not given. Else the model that comes
+        with atypica.
+    views
+        8 averages over rotations and flips: better, eight times slower.
+    threshold
+        P(atypical) from which a page is called atypical: a number, or a name from the model's card. The card's
+        default if not given.
+    mpp
+        Micrometers per pixel, in place of the stack's own tag.
+    threads
+        Worker threads; one a core if not given.
+    host
+        The address to listen on. A container must listen on 0.0.0.0; anybody who reaches that may invoke.
+    port
+        The port; 0 takes a free one.
+    """
+    loaded = _load(choose_bundle(model, weights))
+    loaded.threshold(threshold)
+    job = Job(loaded, input_, output, views, threshold, mpp, threads)
+
+    def invoke() -> Outcome:
+        outcome = run_job(job)
+        _tell(outcome)
+        return outcome
+
+    server = InvokeServer((host, port), invoke, say)
+    say(f"listening on http://{host}:{server.server_port} (GET /health, POST /invoke)")
+    answer_requests(server)
+    say("stopped")
+    return ExitCode.OK
 
 
-def show_challenge(found: Challenge) -> None:
-    """The overall figures, and which number is which domain."""
-    screen = Console(highlight=False)
-    aggregates = found.metrics["aggregates"]
-    screen.print("\nMIDOG 2025 challenge, track 2", style="bold", markup=False)
-    _line(screen, "overall", {key.removeprefix("overall_"): aggregates[key] for key in aggregates if "overall" in key})
-    for number, name in found.domains.items():
-        _line(screen, f"domain_{number} = {name}", aggregates[f"domain_{number}"])
-    if found.blank:
-        _say(screen, f"{found.blank} figures have no {found.by}: they count overall only")
-    if not found.by:
-        _say(screen, "no domains: --by COLUMN gives them")
+@app.command
+def check(
+    output: Path,
+    *,
+    input_: Annotated[Path | None, Parameter(name="--input")] = None,
+    ground_truth: Path | None = None,
+    threshold: float | None = None,
+    model: Path | None = None,
+    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Find what the challenge's evaluator would reject or, worse, would score wrongly. Each finding has its fix.
+
+    Exit status: 0 nothing failed, 3 something did, 2 unusable input.
+
+    Parameters
+    ----------
+    output
+        The output folder, or the file of answers.
+    input_
+        The job's input folder: for the number of pages, and for a second opinion on their order.
+    ground_truth
+        The challenge's ground truth (JSON).
+    threshold
+        The P(atypical) from which the classes were called. Without it, any one threshold that explains them will do.
+    model
+        The bundle that gives the second opinion; the one that comes with atypica if not given.
+    json_
+        Print the findings as JSON.
+    """
+    from atypica.apps.cli.doctor import content, show
+    from atypica.apps.grand_challenge.examination import examine
+
+    def second_opinion(figures: Figures) -> NDArray[np.float64]:
+        return load_model(model).classify(figures, views=8).predictions["p_amf"].to_numpy(dtype=np.float64)
+
+    findings = examine(output, input_, ground_truth, threshold, second_opinion)
+    if json_:
+        print(json.dumps(content(findings), indent=2, ensure_ascii=False))  # noqa: T201
+    else:
+        show(findings)
+    return exit_code(findings)
 
 
-def _line(screen: Console, name: str, metrics: Metrics) -> None:
-    words = ", ".join(
-        f"{key.replace('_', ' ')} {'n/a' if value is None else f'{value:.3f}'}" for key, value in metrics.items()
-    )
-    _say(screen, f"{name}: {words}")
+def _load(bundle: Path | None) -> Model:
+    """The model, its network ready to work."""
+    loaded = load_model(bundle)
+    classifier = loaded.classifier
+    card, where = loaded.card, "given" if bundle else "comes with atypica"
+    device = f", on {classifier.providers[0]}" if isinstance(classifier, OnnxClassifier) else ""
+    say(f"model {card.name} {card.version} ({where}){device}")
+    return loaded
 
 
-def _say(screen: Console, text: str) -> None:
-    screen.print(f"  {text}", markup=False, soft_wrap=True)
+def _tell(outcome: Outcome) -> None:
+    for note in outcome.notes:
+        say(f"  {note}", "yellow" if "assumed" in note else "")
+    if outcome.failed:
+        say(
+            f"{len(outcome.failed)} of {outcome.pages} pages could not be typed and are answered NEUTRALLY:", "bold red"
+        )
+    for page, error in outcome.failed.items():
+        say(f"  {page}: {error}", "red")
+    say(f"{outcome.file}: {outcome.pages} answers, atypical from a confidence of {outcome.threshold:g} on")

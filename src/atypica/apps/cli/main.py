@@ -30,7 +30,7 @@ app.command("atypica.apps.cli.recipes:app", name="recipes", help="List, show, co
 app.command("atypica.apps.cli.serve:serve", name="serve", help="Type figures over HTTP: an API.")
 app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that everything needed is here and works.")
 app.command(
-    "atypica.apps.cli.challenge_entry:app", name="grand-challenge", help="Enter MIDOG 2025, track 2; check an entry."
+    "atypica.apps.cli.grand_challenge:app", name="grand-challenge", help="Enter MIDOG 2025, track 2; check an entry."
 )
 app.command("atypica.apps.cli.data:app", name="data", help="List, fetch, describe, audit and split datasets.")
 

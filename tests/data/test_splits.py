@@ -174,3 +174,15 @@ def test_ami_br_shares_hold_in_figures_and_rate(real_data):
         part = figures.where(parts == name)
         assert len(part) / len(figures) == pytest.approx(share, abs=0.01)
         assert part.labels.mean() == pytest.approx(832 / 3720, abs=0.01)
+
+
+def test_by_figure_strata_are_exact_and_cases_are_cut():
+    cases = [f"case {row // 10}" for row in range(200)]
+    figures = make(cases, ["AMF"] * 40 + ["NMF"] * 160)
+    folds = kfold(figures, 5, 0, unit="figure")
+    assert [int(figures.labels[folds == fold].sum()) for fold in range(5)] == [8] * 5
+    assert len(cut_cases(figures, folds)) == 20
+    parts = holdout(figures, (70, 15, 15), 0, unit="figure")
+    assert Counter(parts) == pytest.approx({"train": 140, "val": 30, "test": 30}, abs=3)
+    assert figures.labels[parts == "train"].sum() == pytest.approx(28, abs=2)
+    assert cut_cases(figures, parts)

@@ -171,7 +171,7 @@ class Typist:
         key = _key(self.run, test, recipe)
         answers = kept_answers(file, key)
         if answers is None:
-            store = CropStore.load(test.figures.where(test.readable), self.run.recipe.geometry)
+            store = self.run.read_crops(test.figures.where(test.readable))
             answers = _ask(networks(), store).among(test.readable)
         write_predictions(file, table, answers, key)
         return answers

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from atypica.core.errors import SourceError
 from atypica.core.files import sha256_bytes
@@ -17,6 +17,8 @@ from atypica.core.votes import disagreement
 from atypica.data.figures import Figures
 
 Strata = Literal["label", "label x hardness"]
+Unit = Literal["case", "figure"]
+"""What a split leaves whole. By figure, figures of one case stand on both sides, and results flatter."""
 Folds = NDArray[np.int64]
 Parts = NDArray[np.object_]
 
@@ -24,7 +26,7 @@ PARTS = {2: ("train", "test"), 3: ("train", "val", "test")}
 """What the parts of a holdout split are called, by their number."""
 
 
-def kfold(figures: Figures, folds: int, seed: int, stratify: Strata = "label") -> Folds:
+def kfold(figures: Figures, folds: int, seed: int, stratify: Strata = "label", unit: Unit = "case") -> Folds:
     """Assign each figure to one of `folds` folds: cases whole, strata spread evenly.
 
     The assignment is scikit-learn's `StratifiedGroupKFold`, as in the published benchmarks; a fold that it leaves
@@ -35,6 +37,7 @@ def kfold(figures: Figures, folds: int, seed: int, stratify: Strata = "label") -
         folds: how many, at least 2 and at most the number of cases.
         seed: of the assignment.
         stratify: by label, or by label and whether the votes disagree.
+        unit: `figure` cuts cases, as some papers did.
 
     Returns:
         the fold of each figure, from 0, shape (figures,); every fold has at least one figure.
@@ -42,13 +45,14 @@ def kfold(figures: Figures, folds: int, seed: int, stratify: Strata = "label") -
     Raises:
         SourceError: no labels, no cases, or fewer cases or figures of a label than folds.
     """
-    cases, strata = figures.cases, _strata(figures, stratify)
+    cases, strata = _units(figures, unit), _strata(figures, stratify)
     found = len(set(cases))
     if not 2 <= folds <= found:
-        raise SourceError(f"{figures.name}: {folds} folds of {found} cases", f"choose 2 to {found} folds")
+        raise SourceError(f"{figures.name}: {folds} folds of {found} {unit}s", f"choose 2 to {found} folds")
     if folds > np.bincount(strata).max():
         raise SourceError(f"{figures.name}: {folds} folds, but no label has so many figures", "choose fewer folds")
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    kind = StratifiedKFold if unit == "figure" else StratifiedGroupKFold
+    splitter = kind(folds, shuffle=True, random_state=seed)
     result = np.full(len(figures), -1, dtype=np.int64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a rare stratum is spread as far as it goes
@@ -57,7 +61,9 @@ def kfold(figures: Figures, folds: int, seed: int, stratify: Strata = "label") -
     return _without_empty(result, cases, folds)
 
 
-def holdout(figures: Figures, shares: Sequence[float], seed: int, stratify: Strata = "label") -> Parts:
+def holdout(
+    figures: Figures, shares: Sequence[float], seed: int, stratify: Strata = "label", unit: Unit = "case"
+) -> Parts:
     """Divide figures into train and test, or train, val and test: cases whole, strata in proportion.
 
     Cases are taken in random order, larger ones first, and each goes to the part that is then nearest to its share
@@ -68,6 +74,7 @@ def holdout(figures: Figures, shares: Sequence[float], seed: int, stratify: Stra
         shares: two or three positive numbers; 80:20 and 0.8:0.2 say the same.
         seed: of the order.
         stratify: by label, or by label and whether the votes disagree.
+        unit: `figure` cuts cases, as some papers did.
 
     Returns:
         "train", "val" or "test" for each figure, shape (figures,); no part is empty.
@@ -77,14 +84,15 @@ def holdout(figures: Figures, shares: Sequence[float], seed: int, stratify: Stra
     """
     if len(shares) not in PARTS or min(shares) <= 0:
         raise SourceError(f"{':'.join(map(str, shares))} are no shares", "give two or three, such as 70:15:15")
-    cases, inverse = np.unique(figures.cases, return_inverse=True)
+    units = _units(figures, unit)
+    cases, inverse = np.unique(units, return_inverse=True)
     if len(cases) < len(shares):
-        raise SourceError(f"{figures.name} has {len(cases)} cases for {len(shares)} parts", "choose fewer parts")
+        raise SourceError(f"{figures.name} has {len(cases)} {unit}s for {len(shares)} parts", "choose fewer parts")
     strata = _strata(figures, stratify)
     counts = np.zeros((len(cases), strata.max() + 1))
     np.add.at(counts, (inverse, strata), 1)
     parts = _deal(counts, np.asarray(shares, dtype=np.float64) / sum(shares), np.random.default_rng(seed))
-    return np.array(PARTS[len(shares)], dtype=object)[_without_empty(parts[inverse], figures.cases, len(shares))]
+    return np.array(PARTS[len(shares)], dtype=object)[_without_empty(parts[inverse], units, len(shares))]
 
 
 def leave_one_out(figures: Figures, domain: str) -> Parts:
@@ -147,6 +155,10 @@ def split_hash(figure_ids: Sequence[str], folds: Sequence[int] | Folds) -> str:
     """A short hash of which figure is in which fold; the same for any order of the rows."""
     pairs = sorted(f"{figure}\t{int(fold)}" for figure, fold in zip(figure_ids, folds, strict=True))
     return sha256_bytes("\n".join(pairs).encode())[:16]
+
+
+def _units(figures: Figures, unit: Unit) -> NDArray[np.object_]:
+    return figures.cases if unit == "case" else figures.table["figure_id"].to_numpy(dtype=object)
 
 
 def _strata(figures: Figures, stratify: Strata) -> NDArray[np.int64]:

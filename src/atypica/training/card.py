@@ -50,6 +50,7 @@ def make_card(run: Run, distances: list[float]) -> Card:
         license="Apache-2.0",
         onnx_sha256="",
         geometry=run.recipe.geometry,
+        stain_normalization=run.recipe.stain_reference,
         heads={head: _names(head, size) for head, size in run.head_sizes.items()},
         calibration=calibration,
         disagreement_calibration=hard,

@@ -15,8 +15,9 @@ from atypica.core.progress import track
 from atypica.data.figures import Figures
 from atypica.inference.card import Geometry
 from atypica.inference.crops import FileCrops
-from atypica.inference.preprocess import resample
+from atypica.inference.preprocess import preprocess, resample
 from atypica.inference.resolution import Resolution
+from atypica.inference.stain import StainReference
 
 MARGIN = 1.6
 """Side of what is kept over the side of the field of view: room to rotate, shift and zoom out."""
@@ -48,8 +49,13 @@ class CropStore:
     seen: Geometry
 
     @classmethod
-    def load(cls, figures: Figures, seen: Geometry) -> CropStore:
+    def load(cls, figures: Figures, seen: Geometry, stain: StainReference | None = None) -> CropStore:
         """Read every figure of a table; 40 KB a figure at 128 px.
+
+        Args:
+            figures: the table.
+            seen: the field that the network sees.
+            stain: the colors to bring every crop to, as at inference; None leaves them.
 
         Raises:
             SourceError: figures that cannot be read; training never drops one in silence.
@@ -60,8 +66,8 @@ class CropStore:
         files, resolution = FileCrops(figures), Resolution(figures, None)
         for row in track(range(len(figures)), "reading crops", len(figures)):
             try:
-                crop, tag = files.read(row)
-                pixels[row] = resample(crop, resolution.of(row, tag)[0], kept)
+                crop = files.read(row)
+                pixels[row] = preprocess(crop.pixels, resolution.of(row, crop.mpp)[0], kept, stain)
             except FigureError as error:
                 failed.append(f"{figures.table['image'][row]}: {error.message}")
         files.close()

@@ -19,7 +19,7 @@ from atypica.training.fit import fit, load_weights
 from atypica.training.module import FigureModule
 from atypica.training.predict import Outputs, predict
 from atypica.training.run import Run
-from atypica.training.sampling import BalancedBatches, derive_seed
+from atypica.training.sampling import batches_of, derive_seed, figure_weights
 from atypica.training.targets import Targets
 
 PREDICTIONS = "predictions.parquet"
@@ -43,7 +43,7 @@ def cross_validate(run: Run, store: CropStore, views: Sequence[int] = VIEWS) -> 
 def train_fold(run: Run, store: CropStore, fold: int, views: Sequence[int] = VIEWS) -> dict[str, Any]:
     """Train on all other folds, predict this one, and keep both under `folds/<fold>/`."""
     recipe, rows = run.recipe, np.flatnonzero(run.folds != fold)
-    seed = derive_seed(recipe.seed, fold)
+    seed, figures = derive_seed(recipe.seed, fold), run.figures.where(run.folds != fold)
     part = CropStore(store.pixels[rows], store.kept, store.seen)
     module = FigureModule(
         run.new_network(seed),
@@ -53,10 +53,12 @@ def train_fold(run: Run, store: CropStore, fold: int, views: Sequence[int] = VIE
         lr=recipe.optimizer.lr,
         epochs=recipe.training.epochs,
         seed=seed,
+        weights=figure_weights(figures, recipe),
     )
-    training = recipe.training
-    batches = BalancedBatches(run.figures.labels[rows], training.batch_size, training.balance, seed)
-    network = fit(module, batches, fold_folder(run, fold), training.epochs, f"{recipe.fold_hash}-{run.data_hash}")
+    batches = batches_of(figures, recipe, seed)
+    network = fit(
+        module, batches, fold_folder(run, fold), recipe.training.epochs, f"{recipe.fold_hash}-{run.data_hash}"
+    )
     held_out = np.flatnonzero(run.folds == fold)
     outputs = {count: predict(network, store, held_out, count) for count in views}
     _write_predictions(run, fold, held_out, outputs)

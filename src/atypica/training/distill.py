@@ -11,7 +11,7 @@ from atypica.training.crossval import fold_folder, fold_networks
 from atypica.training.fit import fit, load_weights
 from atypica.training.module import FigureModule
 from atypica.training.run import Run
-from atypica.training.sampling import BalancedBatches, derive_seed
+from atypica.training.sampling import batches_of, derive_seed, figure_weights
 
 
 def student_folder(run: Run) -> Path:
@@ -40,8 +40,13 @@ def distill(run: Run, store: CropStore) -> dict[str, Any]:
         epochs=recipe.distill.epochs,
         seed=seed,
         teachers=fold_networks(run),
+        weights=figure_weights(run.figures, recipe),
     )
-    training = recipe.training
-    batches = BalancedBatches(run.figures.labels, training.batch_size, training.balance, seed)
-    fit(module, batches, student_folder(run), recipe.distill.epochs, f"{recipe.hash}-{run.data_hash}")
+    fit(
+        module,
+        batches_of(run.figures, recipe, seed),
+        student_folder(run),
+        recipe.distill.epochs,
+        f"{recipe.hash}-{run.data_hash}",
+    )
     return {"figures": len(store), "epochs": recipe.distill.epochs, "teachers": run.fold_count}

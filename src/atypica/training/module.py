@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -19,6 +20,7 @@ from atypica.training.predict import turned
 from atypica.training.recipe import Recipe
 from atypica.training.sampling import derive_seed
 from atypica.training.targets import Targets, blend
+from atypica.training.weighting import weighted_loss
 
 
 class FigureModule(L.LightningModule):
@@ -35,6 +37,7 @@ class FigureModule(L.LightningModule):
         lr, epochs: of this training (a fold's or the student's).
         seed: of this training.
         teachers: networks whose mean probability is blended into the targets; empty for plain training.
+        weights: of every figure in the loss, (figures,); all weigh 1 if None. A mixed crop weighs as its first.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class FigureModule(L.LightningModule):
         epochs: int,
         seed: int,
         teachers: list[FigureNetwork] | None = None,
+        weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.network = network.train().to(memory_format=torch.channels_last)
@@ -55,6 +59,7 @@ class FigureModule(L.LightningModule):
         self.recipe = recipe
         self._store = store
         self._targets = targets
+        self._figure_weights = weights
         self._augment = Augmentation(recipe.augment, store.kept, store.seen)
         self._weights = {"amf": 1.0, **recipe.heads.model_dump()}
         self._lr = lr
@@ -85,7 +90,11 @@ class FigureModule(L.LightningModule):
         crops = crops.contiguous(memory_format=torch.channels_last)
         if self._teachers:
             targets = blend(targets, self._teach(crops), self.recipe.distill.teacher)
-        loss = multi_head_loss(self.network(crops), targets, self._weights)
+        answers, objective = self.network(crops), partial(multi_head_loss, weights=self._weights)
+        if self._figure_weights is None:
+            loss = objective(answers, targets)
+        else:
+            loss = weighted_loss(objective, answers, targets, self._figure_weights[rows].to(self.device))
         self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(rows))
         return loss
 

@@ -6,18 +6,22 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import yaml
+from pydantic import model_validator
 
 from atypica.core.errors import SettingsError
 from atypica.core.settings import Settings
-from atypica.inference.card import Geometry
+from atypica.inference.stain import REFERENCES, StainReference
 from atypica.training.settings.augment import AugmentSettings
 from atypica.training.settings.distill import DistillSettings
+from atypica.training.settings.geometry import RecipeGeometry
 from atypica.training.settings.heads import HeadSettings
+from atypica.training.settings.input import InputSettings
 from atypica.training.settings.model import ModelSettings
 from atypica.training.settings.optimizer import OptimizerSettings
+from atypica.training.settings.sampling import SamplingSettings
 from atypica.training.settings.split import SplitSettings
 from atypica.training.settings.training import TrainingSettings
 
@@ -29,13 +33,29 @@ class Recipe(Settings):
     description: str = ""
     seed: int = 0
     split: SplitSettings = SplitSettings()
-    geometry: Geometry
+    geometry: RecipeGeometry
+    input: InputSettings = InputSettings()
     model: ModelSettings
     augment: AugmentSettings = AugmentSettings()
     heads: HeadSettings = HeadSettings()
+    sampling: SamplingSettings = SamplingSettings()
     optimizer: OptimizerSettings
     training: TrainingSettings
     distill: DistillSettings
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        if self.input.inner_um >= self.geometry.field_um:
+            raise SettingsError(
+                f"input.inner_um is {self.input.inner_um:g}, and geometry.field_um is {self.geometry.field_um:g}",
+                "set input.inner_um below it: the inner crop lies within the field",
+            )
+        return self
+
+    @property
+    def stain_reference(self) -> StainReference | None:
+        """The colors to which every crop is brought; None where they stay."""
+        return REFERENCES.get(self.input.stain_normalization)
 
     @property
     def hash(self) -> str:

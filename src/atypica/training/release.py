@@ -52,6 +52,10 @@ def _test(bundle: Bundle, run: Run) -> dict[str, Any]:
     if run.tested is None:
         return {}
     result = Model(bundle).classify(run.tested)
-    typed = result.predictions["p_amf"].notna().to_numpy()
+    trained = result.predictions["in_training"].eq(True).to_numpy(dtype=bool)
+    typed = result.predictions["p_amf"].notna().to_numpy() & ~trained
+    if not typed.any():
+        return {}
+    left_out = f", without {int(trained.sum()):,} training figures" if trained.any() else ""
     metrics = short_metrics(run.tested.where(typed), result.predictions[typed], bundle.card.thresholds.default)
-    return {f"{run.tested.name}, {run.recipe.split.test_on} split": metrics}
+    return {f"{run.tested.name}, {run.recipe.split.test_on} split{left_out}": metrics}

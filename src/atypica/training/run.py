@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from atypica.core.errors import SettingsError, SourceError
 from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
-from atypica.data.splits import kfold, leave_one_out, split_hash
+from atypica.data.splits import Unit, holdout, kfold, leave_one_out, split_hash
 from atypica.models.network import FigureNetwork, build_network
 from atypica.training.crops import CropStore
 from atypica.training.ledger import Ledger
@@ -59,7 +59,7 @@ class Run:
         """
         figures, tested = training_figures(source, recipe), test_figures(source, recipe)
         if tested is not None:
-            _check_apart(figures, tested)
+            _check_apart(figures, tested, recipe.split.unit)
         folds = assign_folds(figures, recipe)
         split = split_hash(figures.table["figure_id"].tolist(), folds)
         targets = Targets.of(figures, recipe.training.soft_labels)
@@ -70,7 +70,11 @@ class Run:
 
     def load_crops(self) -> CropStore:
         """Read all training crops into memory."""
-        return CropStore.load(self.figures, self.recipe.geometry)
+        return self.read_crops(self.figures)
+
+    def read_crops(self, figures: Figures) -> CropStore:
+        """Read the crops of any figures as this run's networks see them."""
+        return CropStore.load(figures, self.recipe.geometry, self.recipe.stain_reference)
 
     def new_network(self, seed: int = 0) -> FigureNetwork:
         """A network as a fold starts with; `seed` decides the weights that are not pretrained."""
@@ -113,7 +117,20 @@ def assign_folds(figures: Figures, recipe: Recipe) -> NDArray[np.int64]:
     split = recipe.split
     if split.by:
         return np.unique(leave_one_out(figures, split.by), return_inverse=True)[1].astype(np.int64)
-    return np.asarray(kfold(figures, split.folds, recipe.seed))
+    return np.asarray(kfold(figures, split.folds, recipe.seed, split.stratify, split.unit))
+
+
+def with_shares(source: Figures, recipe: Recipe) -> Figures:
+    """The source with the recipe's own split, if it has one, in place of its column `split`.
+
+    Raises:
+        SourceError: the source cannot be split so.
+    """
+    split = recipe.split
+    if not split.shares:
+        return source
+    parts = holdout(source, split.shares, recipe.seed, split.stratify, split.unit)
+    return replace(source, table=source.table.assign(split=parts))
 
 
 def training_figures(source: Figures, recipe: Recipe) -> Figures:
@@ -125,12 +142,13 @@ def training_figures(source: Figures, recipe: Recipe) -> Figures:
     part = recipe.split.train_on
     if part == "all":
         return source
+    source = with_shares(source, recipe)
     if "split" not in source.table:
         raise SourceError(
             f"{source.name} has no column 'split', and the recipe trains on '{part}' only",
             "add the column, or train on everything with split.train_on=all",
         )
-    chosen = source.where((source.table["split"] == part).to_numpy())
+    chosen = source.where(source.table["split"].isin(part.split("+")).to_numpy())
     if not len(chosen):
         raise SourceError(f"{source.name} has no figures of split '{part}'", "check split.train_on")
     return chosen
@@ -138,15 +156,16 @@ def training_figures(source: Figures, recipe: Recipe) -> Figures:
 
 def test_figures(source: Figures, recipe: Recipe) -> Figures | None:
     """The figures that a recipe sets aside to report on, if the source has a `split` column that names them."""
+    source = with_shares(source, recipe)
     if "split" not in source.table or recipe.split.train_on == "all":
         return None
     chosen = source.where((source.table["split"] == recipe.split.test_on).to_numpy())
     return chosen if len(chosen) else None
 
 
-def _check_apart(figures: Figures, tested: Figures) -> None:
+def _check_apart(figures: Figures, tested: Figures, unit: Unit) -> None:
     """Before hours of training, not after them."""
-    shared = sorted(set(figures.cases) & set(tested.cases))
+    shared = sorted(set(figures.cases) & set(tested.cases)) if unit == "case" else []
     if shared:
         raise SourceError(
             f"{len(shared)} cases are in training and in test, first {shared[0]}",

@@ -29,6 +29,8 @@ def train(recipe: Recipe, source: Figures, folder: Path, say: Callable[[str], No
     """
     run = Run.open(folder, recipe, source)
     say(f"{len(run.figures)} figures of {run.figures.name}, {run.fold_count} folds, recipe {recipe.hash}")
+    if recipe.split.unit == "figure":
+        say("split by figure: figures of one case train and are held out, so every result below flatters")
     store = run.load_crops()
     for fold, metrics in enumerate(cross_validate(run, store)):
         say(f"fold {fold}: {metrics}")

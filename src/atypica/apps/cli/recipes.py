@@ -11,7 +11,7 @@ from atypica.apps.cli.screen import say
 from atypica.core.errors import MissingExtraError
 from atypica.core.files import atomic_path
 from atypica.core.progress import console
-from atypica.data.sources import open_source
+from atypica.data.join import open_joined
 from atypica.training.recipe import Recipe, differences, load_recipe, recipe_names
 
 app = App(name="recipes", help="List, show, compare and preview recipes of models.")
@@ -85,7 +85,7 @@ def preview(name: str, *settings: str, data: str, out: Path, figures: int = 8) -
         raise MissingExtraError("recipes preview", "train") from error
     from PIL import Image
 
-    picture = draw(load_recipe(name, list(settings)), open_source(data), figures)
+    picture = draw(load_recipe(name, list(settings)), open_joined(data), figures)
     with atomic_path(out) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
     say(f"wrote {out}")

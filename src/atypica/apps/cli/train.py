@@ -6,7 +6,7 @@ from pathlib import Path
 
 from atypica.core.errors import MissingExtraError
 from atypica.core.progress import console
-from atypica.data.sources import open_source
+from atypica.data.join import open_joined
 
 
 def train(recipe: str, *settings: str, data: str, out: Path, threads: int = 0) -> None:
@@ -21,7 +21,8 @@ def train(recipe: str, *settings: str, data: str, out: Path, threads: int = 0) -
     settings
         Changes of the recipe, as key.sub=value (training.epochs=5).
     data
-        A dataset's name (ami-br), a folder, or a figure table; with labels and cases.
+        A dataset's name (ami-br), a folder, or a figure table; with labels and cases. Several with a plus between them
+        (ami-br+midog25) are joined, each figure once.
     out
         The run's folder; the bundle is RUN/bundle.
     threads
@@ -36,7 +37,7 @@ def train(recipe: str, *settings: str, data: str, out: Path, threads: int = 0) -
         raise MissingExtraError("train", "train") from error
     if threads:
         torch.set_num_threads(threads)
-    figures = open_source(data)
+    figures = open_joined(data)
     for note in figures.notes:
         console.print(f"  {note}", markup=False)
     bundle = run_training(

@@ -142,7 +142,7 @@ def test_without_a_resolution_there_are_counts_and_the_reason(folder: Path):
     assert slide.size == SIZE
     assert slide.hotspot is None
     assert slide.tissue_mm2 is None
-    assert slide.reasons == ("the micrometers per pixel are not known",)
+    assert slide.reasons == ("plain.tif does not say its micrometers per pixel",)
     (given,) = found(predictions, folder, mpp=MPP)
     assert given.hotspot is not None
 
@@ -168,6 +168,14 @@ def test_a_missing_slide_keeps_its_row(folder: Path):
     assert slide.size is None
     assert slide.counts["failed"] == 4
     assert slide.reasons
+
+
+def test_a_slide_without_any_place_has_no_hotspot(folder: Path):
+    predictions = typed([("a.svs", (0.0, 0.0), "one", "x")]).drop(columns=["x", "y"])
+    (folder / "a.svs").write_bytes((folder / "a.tif").read_bytes())
+    figures = figures_from(predictions[["image"]], folder, "test")
+    (slide,) = find_slides(predictions, figures, Resolution(figures, MPP), AREA)
+    assert slide.hotspot is None
 
 
 def test_crops_with_places_are_no_slides(tmp_path: Path):

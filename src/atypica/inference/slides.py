@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ from numpy.typing import NDArray
 
 from atypica.core.errors import AtypicaError, FigureError
 from atypica.data.figures import Figures
-from atypica.data.slide import VENDOR_SUFFIXES, Slide, image_size, open_slide
+from atypica.data.slide import Slide, open_slide
 from atypica.evaluation.intervals import Interval, wilson
 from atypica.inference.cases import LEVEL, called_amf, summarize_cases
 from atypica.inference.counting import counted
-from atypica.inference.crops import REGION_PX
+from atypica.inference.crop_sources import on_slides
 from atypica.inference.hotspot import HOTSPOT_MM2, Window, check_area, find_hotspot, window_size
-from atypica.inference.resolution import Origin, Resolution
+from atypica.inference.resolution import Resolution
+from atypica.inference.slide_crops import figures_by_image
 from atypica.inference.tissue import THUMBNAIL_PX, Tissue, find_tissue
 
 COUNTS = ("figures", "failed", "left_out", "amf", "amf_rate", "low", "high", "interval", "few_figures")
@@ -100,8 +100,8 @@ def find_slides(
 ) -> tuple[SlideFindings, ...]:
     """What is known of every slide that figures lie on, in the order of the figures.
 
-    A slide is an image that figures have places on, larger than a crop. Each is opened and closed; of its pixels
-    only a thumbnail is looked at.
+    Slides are what `on_slides` takes for slides. Each is opened and closed; of its pixels only a thumbnail is looked
+    at.
 
     Args:
         predictions: the predictions table.
@@ -113,39 +113,19 @@ def find_slides(
         SettingsError: the area is not possible.
     """
     check_area(hotspot_mm2)
+    rows = np.flatnonzero(on_slides(figures))
+    if not len(rows):
+        return ()
+    images = figures.table["image"].iloc[rows]
     return tuple(
-        _findings(predictions, figures, resolution, image, rows, hotspot_mm2)
-        for image, rows in _placed(predictions)
-        if _is_slide(figures.path(image), len(rows))
+        _findings(predictions, figures, resolution, str(images.iloc[at[0]]), rows[at], hotspot_mm2)
+        for at in figures_by_image(images)
     )
-
-
-def _placed(predictions: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Images that figures have places on, and the rows of those figures."""
-    if not {"x", "y"} <= set(predictions):
-        return
-    has_place = np.isfinite(places(predictions)).all(axis=1) & predictions["image"].notna().to_numpy(dtype=bool)
-    rows = np.flatnonzero(has_place)
-    codes, images = pd.factorize(predictions["image"].to_numpy(dtype=object)[rows])
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(len(images)), side="right")
-    for image, part in zip(images, np.split(rows[order], ends)[:-1], strict=True):
-        yield str(image), part
 
 
 def places(predictions: pd.DataFrame) -> NDArray[np.float64]:
     """x and y of every figure in level-0 pixels, (figures, 2); NaN for blank."""
-    return predictions[["x", "y"]].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _is_slide(path: Path, figures: int) -> bool:
-    try:
-        size = image_size(path)
-    except FigureError:
-        size = None
-    if size is None:
-        return figures > 1 or path.suffix.lower() in VENDOR_SUFFIXES
-    return max(size) > REGION_PX
+    return predictions.reindex(columns=["x", "y"]).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _findings(
@@ -182,9 +162,10 @@ def _first(table: pd.DataFrame, column: str) -> str | None:
 def _looked_at(
     slide: Slide, its: pd.DataFrame, rows: NDArray[np.int64], resolution: Resolution, hotspot_mm2: float
 ) -> dict[str, Any]:
-    mpp, origin = resolution.of(int(rows[0]), slide.mpp)
-    if origin is Origin.ASSUMED:
-        return {"size": slide.size, "reasons": ("the micrometers per pixel are not known",)}
+    try:
+        mpp = resolution.of_slide(int(rows[0]), slide.name, slide.mpp)[0]
+    except FigureError as error:
+        return {"size": slide.size, "reasons": (error.message,)}
     tissue = _tissue(slide, mpp)
     hotspot = _hotspot(slide.size, mpp, its, rows, hotspot_mm2, tissue)
     reasons = [tissue.reason] if tissue.reason else []

@@ -2,6 +2,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tiny_swin import shrink_swin
 
 from atypica.core.errors import TrainingError
 from atypica.models.network import build_network
@@ -52,3 +53,32 @@ def test_weights_come_back_for_fine_tuning(parts):
 def test_weights_of_another_network_are_refused(parts):
     with pytest.raises(TrainingError, match="lacks"):
         read_weights(parts[2], build_network("test_resnet", "random", HEADS))
+
+
+KINDS = [
+    ("test_convnext", "softmax", {"subtype": 8, "disagreement": 1}),
+    ("test_vit", "experts", {"votes": 3, "disagreement": 1}),
+    ("swin", "hardness", {"hardness": 4, "subtype": 8}),
+    ("test_resnet", "hierarchical", {"amf": 1, "subtype": 8}),
+]
+
+
+@pytest.mark.parametrize(("backbone", "kind", "heads"), KINDS, ids=[kind for _, kind, _ in KINDS])
+def test_every_kind_of_heads_and_backbone_is_exported_and_read_back(backbone, kind, heads, monkeypatch):
+    name = shrink_swin(monkeypatch) if backbone == "swin" else backbone
+
+    def build():
+        return build_network(name, "random", heads, kind=kind, hidden=12, size_px=64).eval()
+
+    torch.manual_seed(0)
+    network = build()
+    with torch.inference_mode():
+        strangeness = StrangenessModel.fit(network.features_and_statistics(torch.rand(40, 3, 64, 64))[1].numpy())
+    graph = export_graph(network, strangeness, 64)
+    for count in (1, 3):
+        crops = np.random.default_rng(count).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+        differences = largest_differences(network, strangeness, graph, crops)
+        assert {"amf", "cam", "embedding", "distance"} <= set(differences)
+        assert max(differences[name] for name in [*network.sizes, "cam", "embedding"]) < 0.02
+    again, crops = read_weights(graph, build()), torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(again(crops)["amf"], network(crops)["amf"], atol=5e-3, rtol=5e-3)

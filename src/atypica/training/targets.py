@@ -14,8 +14,6 @@ from atypica.core.vocabulary import Subtype
 from atypica.core.votes import disagreement, soft_label
 from atypica.data.figures import Figures, numbered
 
-HEADS = ("amf", "subtype", "votes", "disagreement")
-
 
 @dataclass(frozen=True)
 class Targets:
@@ -23,21 +21,24 @@ class Targets:
 
     Attributes:
         heads: `amf` (n, 1): share of the votes for AMF, else the label; `subtype` (n, 8): mean over the experts'
-            subtypes; `votes` (n, experts); `disagreement` (n, 1): 1 where votes differ.
+            subtypes; `votes` (n, experts); `disagreement` (n, 1): 1 where votes differ; and where it is asked for,
+            `hardness` (n, 4): NMF easy, NMF hard, AMF easy, AMF hard.
     """
 
     heads: dict[str, Tensor]
 
     @classmethod
-    def of(cls, figures: Figures, soft_labels: bool = True) -> Targets:
+    def of(cls, figures: Figures, soft_labels: bool = True, subtype_expert: int = 0, hardness: bool = False) -> Targets:
         """Read the targets out of a figure table.
 
         Args:
             figures: labeled.
             soft_labels: teach the share of the votes for AMF where there are votes, and not the label.
+            subtype_expert: whose subtypes are taught, from 1; 0 for the shares of all experts.
+            hardness: also make the targets of the head `hardness`.
 
         Raises:
-            SourceError: a figure without a label.
+            SourceError: a figure without a label, or the expert named none of the subtypes.
         """
         labels = figures.labels
         if np.isnan(labels).any():
@@ -47,10 +48,12 @@ class Targets:
         hard = disagreement(votes) if votes.shape[1] else np.full(len(figures), np.nan)
         heads = {
             "amf": np.where(np.isnan(soft), labels, soft)[:, None],
-            "subtype": subtype_shares(figures),
+            "subtype": subtype_shares(figures, subtype_expert),
             "votes": votes,
             "disagreement": hard[:, None],
         }
+        if hardness:
+            heads["hardness"] = hardness_shares(heads["amf"], heads["disagreement"])
         return cls({name: torch.from_numpy(values).float() for name, values in heads.items()})
 
     def at(self, rows: Tensor) -> dict[str, Tensor]:
@@ -58,9 +61,28 @@ class Targets:
         return {name: values[rows] for name, values in self.heads.items()}
 
 
-def subtype_shares(figures: Figures) -> NDArray[np.float64]:
-    """The share of the experts who named each subtype, (figures, 8); NaN rows where none did."""
+def hardness_shares(amf: NDArray[np.float64], hard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares of NMF easy, NMF hard, AMF easy, AMF hard, (n, 4), from those of AMF and of disagreement, (n, 1) each."""
+    return np.concatenate([(1 - amf) * (1 - hard), (1 - amf) * hard, amf * (1 - hard), amf * hard], axis=1)
+
+
+def subtype_shares(figures: Figures, expert: int = 0) -> NDArray[np.float64]:
+    """The share of the experts who named each subtype, (figures, 8); NaN rows where none did.
+
+    Args:
+        figures: with columns `subtype_1`, ..., or `subtype`.
+        expert: only this one's, from 1; 0 for all.
+
+    Raises:
+        SourceError: there is no such expert.
+    """
     columns = numbered(figures.table, "subtype_") or [name for name in ["subtype"] if name in figures.table]
+    if expert:
+        columns = [name for name in columns if name == f"subtype_{expert}"]
+        if not columns:
+            raise SourceError(
+                f"{figures.name} has no column 'subtype_{expert}'", "set heads.subtype_expert to 0, or add the column"
+            )
     order = [subtype.value for subtype in Subtype]
     counts = np.zeros((len(figures), len(order)))
     for column in columns:

@@ -67,6 +67,10 @@ class DownloadError(AtypicaError):
     """A download that failed, was cut, or whose checksum is wrong."""
 
 
+class DetectorError(AtypicaError):
+    """A detector of others that failed, or gave out what cannot be read."""
+
+
 class MissingExtraError(AtypicaError):
     """A verb that needs an extra which is not installed."""
 

@@ -18,6 +18,11 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command("atypica.apps.cli.classify:classify", name="classify", help="Type the figures of a folder, image or table.")
+app.command(
+    "atypica.apps.cli.detect:detect",
+    name="detect",
+    help="Find figures on a slide with TIAToolbox (experimental: this has not been run for real).",
+)
 app.command("atypica.apps.cli.demo:demo", name="demo", help="The whole way on sample figures, without a network.")
 app.command("atypica.apps.cli.evaluate:evaluate", name="evaluate", help="Hold predictions against labels.")
 app.command("atypica.apps.cli.compare:compare", name="compare", help="Models, or results of folds, against each other.")

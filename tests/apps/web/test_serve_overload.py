@@ -15,6 +15,20 @@ from service_calls import classify, png, service, with_client
 from atypica.apps.web.serve import uploads
 from atypica.apps.web.serve.typist import Typist
 
+SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "path": "/classify",
+    "raw_path": b"/classify",
+    "query_string": b"",
+    "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"image/png")],
+    "scheme": "http",
+    "http_version": "1.1",
+    "server": ("127.0.0.1", 80),
+    "root_path": "",
+    "client": ("127.0.0.1", 9),
+    "asgi": {"version": "3.0"},
+}
 FILES = [("files", ("a.png", png()))]
 
 
@@ -146,6 +160,49 @@ def test_bodies_under_way_are_bounded_together(tiny_bundle, brake):
     assert (refused.status_code, first.status_code) == (429, 200)
 
 
+def test_bodies_of_unknown_length_are_counted_as_they_arrive(tiny_bundle, brake):
+    app = service(tiny_bundle, threads=1, limits={"upload_mb": 1, "uploads_mb": 1})
+    kind = {"Content-Type": "image/png"}
+
+    async def pieces(count):
+        yield png()
+        for _ in range(count):
+            yield bytes(100_000)
+
+    async def use(client):
+        first = asyncio.create_task(client.post("/classify", content=pieces(6), headers=kind))
+        await asyncio.to_thread(brake.begun.wait, 60)
+        refused = await client.post("/classify", content=pieces(6), headers=kind)
+        small = asyncio.create_task(client.post("/classify", content=pieces(1), headers=kind))
+        await under_way(client, 2)
+        brake.go.set()
+        return refused, await first, await small
+
+    assert [answer.status_code for answer in with_client(app, use)] == [429, 200, 200]
+
+
+def test_a_caller_who_reads_too_slowly_is_cut_off(tiny_bundle):
+    app = service(tiny_bundle, limits={"seconds": 0.5})
+    sent: list[str] = []
+
+    async def go():
+        messages = [{"type": "http.request", "body": png(), "more_body": False}]
+
+        async def receive():
+            if not messages:
+                await asyncio.sleep(30)
+            return messages.pop(0)
+
+        async def stuck(message):
+            sent.append(message["type"])
+            await asyncio.sleep(30)
+
+        await app(SCOPE, receive, stuck)
+
+    asyncio.run(go())
+    assert sent == ["http.response.start"]
+
+
 def test_a_request_that_takes_too_long_is_given_up(tiny_bundle, brake):
     app = service(tiny_bundle, threads=1, limits={"seconds": 0.5})
 
@@ -203,13 +260,7 @@ async def leave(app) -> int | None:
         if message["type"] == "http.response.start" and message["status"] != 499:
             sent.append(message["status"])
 
-    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"image/png")]
-    scope = {
-        "type": "http", "method": "POST", "path": "/classify", "raw_path": b"/classify", "query_string": b"",
-        "headers": headers, "scheme": "http", "http_version": "1.1", "server": ("127.0.0.1", 80), "root_path": "",
-        "client": ("127.0.0.1", 9), "asgi": {"version": "3.0"},
-    }  # fmt: skip
-    await app(scope, receive, take)
+    await app(SCOPE, receive, take)
     return sent[0] if sent else None
 
 

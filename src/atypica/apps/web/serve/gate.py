@@ -68,38 +68,55 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         guarded = (scope["method"], scope["path"]) == GUARDED
         try:
-            size = _stated(scope, self._limits.upload_bytes if guarded else MIB)
+            stated = _stated(scope, self._limits.upload_bytes if guarded else MIB)
             if guarded:
-                self._check_room(size)
+                self._check_room(stated or 0)
         except RefusedError as refusal:
             await refusal.response()(scope, receive, send)
             return
-        await (self._classify if guarded else self._app_with)(scope, receive, send, size)
+        if guarded:
+            await self._classify(scope, receive, send, stated)
+        else:
+            await self._app(scope, bounded(receive, MIB), send)
 
     def _check_room(self, size: int) -> None:
         wait = self._retry_after()
-        limits = self._limits
         if wait is not None:
             raise busy(wait)
-        if self._requests >= limits.requests or (self._requests and self._bytes + size > limits.uploads_mb * MIB):
+        if self._requests >= self._limits.requests or (self._requests and self._over(size)):
             raise busy(1)
 
-    async def _app_with(self, scope: Scope, receive: Receive, send: Send, _: int) -> None:
-        await self._app(scope, bounded(receive, MIB), send)
+    def _over(self, more: int) -> bool:
+        return self._bytes + more > self._limits.uploads_mb * MIB
 
-    async def _classify(self, scope: Scope, receive: Receive, send: Send, size: int) -> None:
-        self._requests += 1
+    async def _classify(self, scope: Scope, receive: Receive, send: Send, stated: int | None) -> None:
+        """Count a request and its body while it is under way; a body of unknown length as it arrives."""
+        size = stated or 0
+        self._count(1, size)
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            if stated is None:
+                more = len(message.get("body", b""))
+                size += more
+                self._count(0, more)
+                if self._over(0) and self._requests > 1:
+                    raise busy(1)
+            return message
+
+        try:
+            await self._in_time(scope, bounded(counted, self._limits.upload_bytes), send)
+        finally:
+            self._count(-1, -size)
+
+    def _count(self, requests: int, size: int) -> None:
+        self._requests += requests
         self._bytes += size
         self._metrics.under_way.set(self._requests)
-        try:
-            await self._in_time(scope, bounded(receive, self._limits.upload_bytes), send)
-        finally:
-            self._requests -= 1
-            self._bytes -= size
-            self._metrics.under_way.set(self._requests)
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received = False
+        received = answered = False
 
         async def watched() -> Message:
             nonlocal received
@@ -107,23 +124,28 @@ class Gate:
             received = received or not message.get("more_body", False)
             return message
 
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
         try:
             async with asyncio.timeout(self._limits.seconds):
-                await self._app(scope, watched, send)
+                await self._app(scope, watched, noted)
         except TimeoutError:
-            # An answer is sent at once, so that none was begun before.
-            await _late(received, self._limits.seconds).response()(scope, receive, send)
+            if not answered:  # else the caller reads too slowly, and is cut off
+                await _late(received, self._limits.seconds).response()(scope, receive, send)
 
 
-def _stated(scope: Scope, most: int) -> int:
-    """The bytes that a body says it has; the most allowed where it does not.
+def _stated(scope: Scope, most: int) -> int | None:
+    """The bytes that a body says it has; None where it does not.
 
     Raises:
         RefusedError: too many, or no number.
     """
     stated = Headers(scope=scope).get("content-length")
     if stated is None:
-        return most
+        return None
     if not (stated.isascii() and stated.isdigit()):
         raise RefusedError(400, "Content-Length is not a number", "mend the request")
     if len(stated) > 15 or int(stated) > most:

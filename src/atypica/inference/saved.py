@@ -16,7 +16,7 @@ from atypica.core.errors import FigureError, SourceError
 from atypica.data.figures import KEYS, Figures, figures_from, read_table
 from atypica.data.matching import match_figures
 from atypica.data.sources import TABLE_SUFFIXES
-from atypica.inference.crops import FileCrops
+from atypica.inference.crop_sources import crops_for
 from atypica.inference.model import Model
 from atypica.inference.pipeline import prepare
 from atypica.inference.predictions import calibrated
@@ -56,7 +56,8 @@ def open_result(folder: Path, model: Model, *, source: Figures | None = None, mp
     if "image" not in predictions or "p_amf" not in predictions:
         raise SourceError(f"{found} is no table of predictions", "give a folder that 'atypica classify' wrote")
     figures = _aligned(predictions, source) if source else _look_around(predictions, folder)
-    crops, resolution = FileCrops(figures), Resolution(figures, mpp)
+    resolution = Resolution(figures, mpp)
+    crops = crops_for(figures, resolution, model.card)
     result = Result(predictions, figures, model.classifier, figures.notes, 1, crops, resolution)
     return _checked(result) if typed_by(result, model) else result
 
@@ -80,27 +81,32 @@ def _aligned(predictions: pd.DataFrame, source: Figures) -> Figures:
 
 def _look_around(predictions: pd.DataFrame, folder: Path) -> Figures:
     images = [str(image) for image in predictions["image"].dropna()]
-    roots = [place for place in _places(folder) if _has(place, images)]
-    # An absolute path is the same from everywhere.
-    roots = roots[:1] if all(Path(image).is_absolute() for image in images) else roots
-    if len(roots) != 1:
-        where = "nowhere near" if not roots else f"in {len(roots)} folders around"
-        example = f" (such as {images[0]})" if images else ""
+    example = f" (such as {images[0]})" if images else ""
+    root = next((found for center in _centers(folder) if (found := _root(center, images)) is not None), None)
+    if root is None:
         raise SourceError(
-            f"the images of the predictions{example} are {where} {folder}", "say with --source what was typed"
+            f"the images of the predictions{example} are nowhere near {folder}", "say with --source what was typed"
         )
     keys = predictions[[key for key in KEYS if key in predictions]]
-    figures = figures_from(keys, roots[0], folder.resolve().name)
-    return next(_tables(predictions, roots[0]), figures)
+    figures = figures_from(keys, root, folder.resolve().name)
+    return next(_tables(predictions, root), figures)
 
 
-def _places(folder: Path) -> Iterator[Path]:
-    seen: set[Path] = set()
-    for center in (folder, folder.resolve().parent, Path.cwd()):
-        for place in (center, *sorted(path for path in center.iterdir() if path.is_dir())[:MOST_FOLDERS]):
-            if place.resolve() not in seen:
-                seen.add(place.resolve())
-                yield place
+def _centers(folder: Path) -> list[Path]:
+    """The result itself, what lies beside it, where the person is: the nearest first."""
+    return list(dict.fromkeys(path.resolve() for path in (folder, folder.resolve().parent, Path.cwd())))
+
+
+def _root(center: Path, images: list[str]) -> Path | None:
+    """The folder in `center`, or it itself, that the image paths start from."""
+    places = [center, *sorted(path for path in center.iterdir() if path.is_dir())[:MOST_FOLDERS]]
+    found = [place for place in places if _has(place, images)]
+    if len(found) > 1 and not all(Path(image).is_absolute() for image in images):
+        raise SourceError(
+            f"{len(found)} folders have images of these names: {', '.join(map(str, found[:3]))}",
+            "say with --source what was typed",
+        )
+    return found[0] if found else None
 
 
 def _has(place: Path, images: list[str]) -> bool:

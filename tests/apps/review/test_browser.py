@@ -193,7 +193,7 @@ def test_two_blinded_readers(server, window):
     for page in (ann, bob):
         page.goto(server.url + "?sort=source")
         page.wait_for_selector(".tile.focus")
-    assert ann.locator(".says").count() == 0
+    assert ann.locator(".tile .says, .inspector .says").count() == 0
     assert "shows when you have called" in ann.text_content(".inspector")
     for key in "nnnaa":
         ann.keyboard.press(key)

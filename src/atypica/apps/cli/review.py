@@ -24,9 +24,9 @@ DRAWN = "These figures are drawn by a program, not photographed: they show how t
 
 
 def review(
-    source: str,
+    result: str,
     *,
-    figures: str | None = None,
+    source: str | None = None,
     out: Path = Path("atypica-review"),
     reader: list[str] | None = None,
     new_token: list[str] | None = None,
@@ -46,10 +46,10 @@ def review(
 
     Parameters
     ----------
-    source
+    result
         A folder that 'atypica classify' wrote; or figures (folder, image, table, dataset), which are typed first.
-    figures
-        What was typed, where a results' images are not found in or beside it.
+    source
+        What was typed, where a result's images are not found in or beside it.
     out
         Where results go if figures are typed first.
     reader
@@ -82,17 +82,17 @@ def review(
     if export:
         check_table_name(export)
     loaded = load_model(model)
-    result, folder = _result(source, figures, out, loaded, mpp)
+    typed, folder = _typed(result, source, out, loaded, mpp)
     engine = open_database(database if database and "://" in database else Path(database or folder / DATABASE))
-    explained = typed_by(result, loaded)
+    explained = typed_by(typed, loaded)
     page = Review.open(
         study or folder.resolve().name,
-        result,
+        typed,
         engine,
         folder / PICTURES,
         maps=explained,
         blinded=blind,
-        banner=DRAWN if set(result.predictions.get("dataset", ())) == {"drawn"} else "",
+        banner=DRAWN if set(typed.predictions.get("dataset", ())) == {"drawn"} else "",
     )
     if export:
         return _export(page, export)
@@ -105,18 +105,19 @@ def review(
     return 0
 
 
-def _result(source: str, figures: str | None, out: Path, model: Model, mpp: float | None) -> tuple[Result, Path]:
-    folder = Path(source).expanduser()
+def _typed(given: str, source: str | None, out: Path, model: Model, mpp: float | None) -> tuple[Result, Path]:
+    """A result and its folder: read back, or made of figures that are given in its place."""
+    folder = Path(given).expanduser()
     if is_result(folder):
-        return open_result(folder, model, source=open_source(figures) if figures else None, mpp=mpp), folder
+        return open_result(folder, model, source=open_source(source) if source else None, mpp=mpp), folder
     if is_result(out):
         raise SettingsError(
             f"{out} holds results already", f"say 'atypica review {out}' to go on with them, or choose another --out"
         )
-    taken = open_source(source)
+    figures = open_source(given)
     prepare_folder(out)
-    show_source(taken)
-    result = model.classify(taken, mpp=mpp)
+    show_source(figures)
+    result = model.classify(figures, mpp=mpp)
     show_result(result)
     show_files(list(result.write(out)))
     return result, out

@@ -20,7 +20,7 @@ class NotSignedIn(Exception):  # noqa: N818 - no error, a way to the entrance
     """Nobody who is known asks."""
 
 
-class Refused(AtypicaError):
+class RefusedError(AtypicaError):
     """A request that may not be served; answered with 403."""
 
 
@@ -74,10 +74,10 @@ def meant(guest: Guest, x_csrf_token: Annotated[str, Header()] = "", csrf: Annot
     """A visit that changes something, and comes from our own page.
 
     Raises:
-        Refused: the page's token is missing or wrong.
+        RefusedError: the page's token is missing or wrong.
     """
     if not same_secret(x_csrf_token or csrf, guest.csrf):
-        raise Refused("this request does not come from the page", "load the page again")
+        raise RefusedError("this request does not come from the page", "load the page again")
     return guest
 
 

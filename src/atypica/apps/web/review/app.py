@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from atypica.apps.web.bind import Bind
-from atypica.apps.web.review.access import NotSignedIn, Refused
+from atypica.apps.web.review.access import NotSignedIn, RefusedError
 from atypica.apps.web.review.page import page
 from atypica.apps.web.review.routes import entry, gallery, pictures, reports, voting
 from atypica.apps.web.review.study import Review
@@ -49,7 +49,7 @@ def _to_the_entrance(request: Request, _: Exception) -> Response:
 
 def _mistake(request: Request, error: Exception) -> Response:
     assert isinstance(error, AtypicaError)
-    status = 403 if isinstance(error, Refused) else 404 if isinstance(error, FigureError) else 400
+    status = 403 if isinstance(error, RefusedError) else 404 if isinstance(error, FigureError) else 400
     return _tell(request, status, error.message, error.fix)
 
 

@@ -1,4 +1,4 @@
-"""The figures of a study as the page sees them: columns to sort and filter by, and one figure with all that is known."""
+"""The figures of a study as the page sees them: columns to sort and filter by, and all that is known of one figure."""
 
 from __future__ import annotations
 

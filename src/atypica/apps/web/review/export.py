@@ -65,6 +65,34 @@ def figure_table(
     return table if every else table[table["label"].notna()].reset_index(drop=True)
 
 
+def slides_of(figures: Figures) -> list[str]:
+    """The images that figures have a place on (`x` and `y`), each once; none where figures have no place."""
+    table = figures.table
+    if "x" not in table or "y" not in table:
+        return []
+    placed = table["image"].notna() & table["x"].notna() & table["y"].notna()
+    return list(dict.fromkeys(table.loc[placed, "image"].astype(str)))
+
+
+def slide_predictions(labeled: pd.DataFrame, predictions: pd.DataFrame, figures: Figures, image: str) -> pd.DataFrame:
+    """The labeled figures of one slide as predictions, the readers' label and subtype in place of the model's.
+
+    Args:
+        labeled: of `figure_table`, those with a label.
+        predictions: the model's, row by row those of `figures`.
+        figures: of the study.
+        image: the slide, as in the column `image` of `figures`.
+    """
+    known = labeled.set_index("figure_id")
+    ids = figures.table["figure_id"]
+    here = (figures.table["image"].astype(str) == image) & ids.isin(known.index)
+    table = predictions.loc[here.to_numpy()].reset_index(drop=True)
+    wanted = known.loc[ids[here]]
+    for column, source in (("x", figures.table["x"][here]), ("y", figures.table["y"][here]), ("figure_id", ids[here])):
+        table[column] = source.to_numpy()
+    return table.assign(prediction=wanted["label"].to_numpy(), subtype=wanted["subtype"].to_numpy())
+
+
 def _place(path: Path, folder: Path | None) -> str:
     if folder is None:
         return path.absolute().as_posix()

@@ -32,13 +32,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "decimal": decimal, "count": count, "side": _side}
-    environment.globals |= {
-        "version": version("atypica"),
-        "Call": Call,
-        "Subtype": Subtype,
-        "call_keys": CALL_KEYS,
-        "subtype_keys": SUBTYPE_KEYS,
-    }
+    environment.globals.update(
+        version=version("atypica"),
+        Call=Call,
+        Subtype=Subtype,
+        call_keys=CALL_KEYS,
+        subtype_keys=SUBTYPE_KEYS,
+    )
     return environment
 
 

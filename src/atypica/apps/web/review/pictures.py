@@ -6,6 +6,7 @@ import hashlib
 import threading
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,15 @@ SAMPLE = 24
 QUALITY = 92
 KINDS = {"thumb": ".jpg", "view": ".jpg", "map": ".png"}
 """`thumb`: the field that the network sees; `view`: the whole crop; `map`: what moved the network, over its field."""
+
+
+class Field(NamedTuple):
+    """The network's field in shares of the view; below 0 or above 1 where it reaches beyond."""
+
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 class Pictures:
@@ -62,11 +72,27 @@ class Pictures:
                     picture.save(temporary, quality=QUALITY, subsampling=0, optimize=True)
         return target
 
-    def field(self, row: int) -> tuple[float, float]:
-        """The share of the view's width and height that the network sees (centered); above 1 where it sees beyond."""
-        pixels, tag = self._result.crops.read(row)
-        side = self._result.card.geometry.field_um / self._result.resolution.of(row, tag)[0]
-        return side / pixels.shape[1], side / pixels.shape[0]
+    def mpp(self, row: int) -> float:
+        """Micrometers per pixel of level 0 of the figure's image.
+
+        Raises:
+            FigureError: the figure cannot be read.
+        """
+        crop = self._result.crops.read(row)
+        return crop.place.mpp if crop.place else self._result.resolution.of(row, crop.mpp)[0]
+
+    def field(self, row: int) -> Field:
+        """What the network sees of the view.
+
+        Raises:
+            FigureError: the figure cannot be read.
+        """
+        crop = self._result.crops.read(row)
+        height, width = crop.pixels.shape[:2]
+        mpp = crop.place.mpp * crop.place.scale if crop.place else self._result.resolution.of(row, crop.mpp)[0]
+        x, y = crop.place.center if crop.place else (width / 2, height / 2)
+        side = self._result.card.geometry.field_um / mpp
+        return Field((x - side / 2) / width, (y - side / 2) / height, side / width, side / height)
 
     def _name(self, row: int, kind: str) -> str:
         try:

@@ -31,7 +31,11 @@ SORTS = {
 """The orders, and how they are called on the page."""
 OPEN_SORTS = ("random", "case", "slide", "source")
 """Those that tell nothing of the model's opinion; the first is a blinded reader's usual one."""
-LABELED = {"no": "not yet", "yes": "all of them"} | {call.value: call.display for call in Call} | {"comment": "with a comment"}
+LABELED = (
+    {"no": "not yet", "yes": "all of them"}
+    | {call.value: call.display for call in Call}
+    | {"comment": "with a comment"}
+)
 """The values of the filter by one's own votes."""
 CHECK = {"abstain": "to be checked", "strange": "unlike the training figures"}
 

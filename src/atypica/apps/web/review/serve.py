@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
-
-import uvicorn
 
 from atypica.apps.web.bind import Bind, is_loopback
 from atypica.apps.web.review.app import create_app
 from atypica.apps.web.review.study import Review
+from atypica.apps.web.server import answer, listen
 from atypica.core.errors import SettingsError
 
 PATIENCE_S = 3
@@ -43,26 +41,6 @@ def serve(review: Review, bind: Bind, port: int, ready: Callable[[str], None]) -
     Raises:
         SettingsError: the address cannot be listened on.
     """
-    listener = _listen(bind.host, port)
-    config = uvicorn.Config(
-        create_app(review, bind),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=PATIENCE_S,
-    )
+    listener = listen(bind.host, port)
     ready(bind.url(listener.getsockname()[1]))
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise SettingsError(f"cannot listen on {host}:{port}: {error}", "choose another --host or --port") from error
-    return listener
+    answer(create_app(review, bind), listener, patience_s=PATIENCE_S)

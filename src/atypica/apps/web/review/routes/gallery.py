@@ -19,7 +19,7 @@ from atypica.core.vocabulary import Subtype
 router = APIRouter()
 MOST_TILES = 400
 MOST_CHOICES = 2000
-"""A list of more slides is too long to choose from."""
+"""A list of more slides is too long to choose from; where each case has one, the list of cases is enough."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _choices(catalog: Catalog, *, blinded: bool) -> dict[str, Any]:
         "labeled": LABELED.items(),
         "checks": CHECK.items(),
         "subtypes": [(subtype.value, subtype.display) for subtype in Subtype],
-        "slides": [(slide, slide) for slide in slides] if 1 < len(slides) <= MOST_CHOICES else [],
+        "slides": [(slide, slide) for slide in slides] if len(catalog.cases) < len(slides) <= MOST_CHOICES else [],
         "errors": not bool(catalog.typed.all()),
     }
 
@@ -103,9 +103,7 @@ def tiles(guest: Guest, query: Asked, start: int, count: int, as_of: int) -> HTM
     rows = guest.review.order(guest.reader, query, as_of)
     start, count = max(start, 0), min(max(count, 0), MOST_TILES)
     standing = guest.standing()
-    shown = [
-        tile(guest, standing, int(row), start + place) for place, row in enumerate(rows[start : start + count])
-    ]
+    shown = [tile(guest, standing, int(row), start + place) for place, row in enumerate(rows[start : start + count])]
     return HTMLResponse(page("_tiles.html.j2", tiles=shown, review=guest.review))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 
-from atypica.apps.web.review.access import Guest, Refused
+from atypica.apps.web.review.access import Guest, RefusedError
 from atypica.apps.web.review.pictures import KINDS
 from atypica.core.errors import FigureError
 
@@ -21,7 +21,7 @@ def picture(guest: Guest, key: str, kind: str) -> Response:
         raise FigureError("there is no such picture", "load the page again")
     if kind == "map":
         if not review.may_see(guest.standing(), row):
-            raise Refused("the model's opinion is hidden until you vote", "vote first")
+            raise RefusedError("the model's opinion is hidden until you vote", "vote first")
         if not review.pictures.maps or not review.catalog.typed[row]:
             raise FigureError("there is no map of this figure", "give the model that typed it with --model")
     response = FileResponse(review.pictures.path(row, kind))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
-from atypica.apps.web.review.access import Guest, Refused, Visit
+from atypica.apps.web.review.access import Guest, RefusedError, Visit
 from atypica.apps.web.review.agreement import agreed
-from atypica.apps.web.review.export import figure_table, vote_table
+from atypica.apps.web.review.export import figure_table, slide_predictions, slides_of, vote_table
 from atypica.apps.web.review.page import page
+from atypica.core.errors import FigureError
+from atypica.inference.geojson import write_geojson
 
 router = APIRouter()
 MOST_DIFFERENCES = 200
+MOST_SLIDES = 500
 
 
 @router.get("/agreement")
@@ -41,7 +46,7 @@ def export(guest: Guest) -> HTMLResponse:
             labeled=len(_figures(guest, every=False)),
             every=len(review.catalog),
             votes=len(_votes(guest)),
-            geojson=False,
+            slides=_slides(guest),
         )
     )
 
@@ -50,8 +55,29 @@ def export(guest: Guest) -> HTMLResponse:
 def figures(guest: Guest, every: bool = False) -> Response:
     """The figure table with votes."""
     if every and guest.review.blinded:
-        raise Refused("this review is blinded", "ask whoever runs it")
+        raise RefusedError("this review is blinded", "ask whoever runs it")
     return _csv(guest, "figures", _figures(guest, every=every))
+
+
+@router.get("/export/figures.geojson")
+def geojson(guest: Guest, slide: int) -> Response:
+    """The labeled figures of one slide, for QuPath."""
+    review = guest.review
+    slides = _slides(guest)
+    if not 0 <= slide < len(slides):
+        raise FigureError("there is no such slide", "load the page again")
+    figures = review.result.figures
+    table = slide_predictions(_figures(guest, every=False), review.result.predictions, figures, slides[slide])
+    first = int((figures.table["image"].astype(str) == slides[slide]).to_numpy().argmax())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "figures.geojson"
+        write_geojson(path, table, review.pictures.mpp(first))
+        content = path.read_bytes()
+    return _download(guest, Path(slides[slide]).stem, "geojson", "application/geo+json", content)
+
+
+def _slides(guest: Visit) -> list[str]:
+    return slides_of(guest.review.result.figures)[:MOST_SLIDES]
 
 
 @router.get("/export/votes.csv")
@@ -82,9 +108,10 @@ def _votes(guest: Visit) -> pd.DataFrame:
 
 def _csv(guest: Visit, what: str, table: pd.DataFrame) -> Response:
     write: Callable[..., str] = table.to_csv
-    name = re.sub(r"[^A-Za-z0-9-]+", "-", guest.review.name).strip("-") or "review"
-    return Response(
-        write(index=False),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}-{what}.csv"'},
-    )
+    return _download(guest, what, "csv", "text/csv; charset=utf-8", write(index=False).encode())
+
+
+def _download(guest: Visit, what: str, suffix: str, media_type: str, content: bytes) -> Response:
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", f"{guest.review.name}-{what}").strip("-")
+    disposition = f'attachment; filename="{name}.{suffix}"'
+    return Response(content, media_type=media_type, headers={"Content-Disposition": disposition})

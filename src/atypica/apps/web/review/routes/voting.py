@@ -9,12 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
 
-from atypica.apps.web.review.access import Refused, Visit, Voter
+from atypica.apps.web.review.access import RefusedError, Visit, Voter
 from atypica.apps.web.review.ballot import Ballot, Call
 from atypica.apps.web.review.page import page
 from atypica.apps.web.review.query import SORTS
 from atypica.apps.web.review.routes.gallery import tile
-from atypica.apps.web.review.storage.votes import Entry, Shown
+from atypica.apps.web.review.storage.votes import Entry, Shown, Standing
 from atypica.core.errors import FigureError, SettingsError
 from atypica.core.vocabulary import parse_subtype
 
@@ -57,7 +57,7 @@ def vote(
         Entry(
             catalog.ids[row],
             catalog.images[row],
-            _ballot(voter, row, call, subtype, comment),
+            _ballot(voter, standing, row, call, subtype, comment),
             review.opinion(standing, row),
         )
         for row in rows
@@ -92,15 +92,15 @@ def _rows(voter: Visit, keys: Iterable[str]) -> list[int]:
     return [catalog.rows[key] for key in wanted]
 
 
-def _ballot(voter: Visit, row: int, call: str, subtype: str, comment: str | None) -> Ballot:
+def _ballot(voter: Visit, standing: Standing, row: int, call: str, subtype: str, comment: str | None) -> Ballot:
     review, catalog = voter.review, voter.review.catalog
-    before = voter.standing().votes.get(catalog.ids[row])
+    before = standing.votes.get(catalog.ids[row])
     if call == "keep":
         return Ballot(before.call if before else None, before.subtype if before else None, comment)
     if call != "confirm":
         return Ballot.parse(call, subtype, comment)
-    if not review.may_see(voter.standing(), row):
-        raise Refused("the model's opinion is hidden until you vote", "call the figure yourself")
+    if not review.may_see(standing, row):
+        raise RefusedError("the model's opinion is hidden until you vote", "call the figure yourself")
     if not catalog.typed[row]:
         raise SettingsError(f"{catalog.names[row]} was not typed, there is nothing to confirm", "call it yourself")
     named = parse_subtype(catalog.subtype[row]) if catalog.subtype[row] else None

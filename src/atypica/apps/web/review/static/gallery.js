@@ -28,6 +28,7 @@ export class Gallery {
 
   layout() {
     this.size = Math.min(Math.max(this.size, 0), SIZES.length - 1);
+    this.width = this.root.clientWidth;
     const width = this.root.clientWidth - 2 * GAP;
     this.side = SIZES[this.size];
     this.columns = Math.max(1, Math.floor((width + GAP) / (this.side + GAP)));

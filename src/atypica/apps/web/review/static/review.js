@@ -22,8 +22,7 @@ async function inspect(key, neighbors) {
     if (!answer.ok) return;
     const html = await answer.text();
     if (looked !== key) return;
-    const typing = document.activeElement?.id === "comment" && inspector.querySelector(".detail")?.dataset.key === key;
-    if (!typing) inspector.innerHTML = html;
+    inspector.innerHTML = html;
     stage.apply();
     showMap(inspector);
   } catch (error) {
@@ -52,6 +51,27 @@ function vote(fields, { advance = true } = {}) {
   if (batch) gallery.clear();
   else if (advance) gallery.focus(gallery.index + 1);
 }
+// The line for a comment belongs to the figure that was chosen when it opened, whatever loads meanwhile.
+function comment() {
+  const key = gallery.focused;
+  const tile = key && gallery.tile(key);
+  if (!tile) return;
+  $("commenting").dataset.key = key;
+  $("commented").textContent = tile.dataset.name;
+  $("comment").value = tile.querySelector(".note")?.title ?? "";
+  $("commenting").hidden = false;
+  $("comment").focus();
+}
+function closeComment() {
+  $("commenting").hidden = true;
+  root.focus({ preventScroll: true });
+}
+$("commenting").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { key } = $("commenting").dataset;
+  ballots.add("/votes", { ...shown(), call: "keep", comment: $("comment").value, figures: key }, [key]);
+  closeComment();
+});
 function undo() { ballots.add("/undo", shown(), []); }
 
 function done(ballot, html, headers) {
@@ -106,6 +126,7 @@ async function nextOpen() {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-call]");
   if (button) vote({ call: button.dataset.call, subtype: button.dataset.subtype ?? "" }, { advance: false });
+  if (event.target.closest("#comment-button")) comment();
 });
 document.addEventListener("change", (event) => { if (event.target.form?.id === "filters") event.target.form.requestSubmit(); });
 $("filters").addEventListener("formdata", (event) => {
@@ -147,7 +168,7 @@ const ACTIONS = {
   m: toggleMaps,
   f: nextOpen,
   t: () => toast(`Theme: ${nextTheme()}`),
-  c: () => inspector.querySelector("#comment")?.focus(),
+  c: comment,
   0: () => stage.reset(),
   "+": () => (document.body.classList.contains("large") ? stage.zoom(1.4) : gallery.resize(1)),
   "-": () => (document.body.classList.contains("large") ? stage.zoom(1 / 1.4) : gallery.resize(-1)),
@@ -156,12 +177,7 @@ const ACTIONS = {
 function inText(event) {
   const field = event.target;
   if (!field.matches?.("input, select, textarea")) return false;
-  if (event.key === "Escape") field.blur();
-  if (event.key === "Enter" && field.id === "comment") {
-    event.preventDefault();
-    vote({ call: "keep", comment: field.value }, { advance: false });
-    root.focus({ preventScroll: true });
-  }
+  if (event.key === "Escape") { if (field.id === "comment") closeComment(); else field.blur(); }
   return true;
 }
 document.addEventListener("keydown", (event) => {

@@ -97,9 +97,7 @@ class Readers:
             row = session.execute(
                 select(Reader.id, Reader.name, Reader.token_sha256, Sitting.id.label("sitting"))
                 .join(Sitting, Sitting.reader_id == Reader.id)
-                .where(
-                    Reader.study_id == self.study, Sitting.secret_sha256 == digest(secret), Sitting.ended.is_(None)
-                )
+                .where(Reader.study_id == self.study, Sitting.secret_sha256 == digest(secret), Sitting.ended.is_(None))
             ).one_or_none()
             if row is None or (row.token_sha256 is None and self._demands_tokens(session)):
                 return None

@@ -93,6 +93,10 @@ class Standing:
         else:
             self.votes.pop(vote.figure, None)
 
+    def snapshot(self) -> Standing:
+        """As it is now, whatever is added later."""
+        return Standing(dict(self.votes), set(self.seen))
+
     def last(self) -> list[Vote]:
         """The vote cast last that still stands, with all of its batch."""
         newest = max(self.votes.values(), key=lambda vote: vote.id, default=None)
@@ -165,7 +169,7 @@ class Votes:
         self.refresh()
         with self._lock:
             if as_of is None:
-                return self._standing.get(reader) or Standing()
+                return self._standing.get(reader, Standing()).snapshot()
             past = Standing()
             for vote in self._rows:
                 if vote.reader == reader and vote.id <= as_of:
@@ -176,7 +180,7 @@ class Votes:
         """The votes of every reader who ever voted, by reader."""
         self.refresh()
         with self._lock:
-            return dict(self._standing)
+            return {reader: standing.snapshot() for reader, standing in self._standing.items()}
 
     def last_id(self) -> int:
         """The id of the newest row; 0 where there is none."""

@@ -37,6 +37,7 @@ app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that ev
 app.command(
     "atypica.apps.cli.grand_challenge:app", name="grand-challenge", help="Enter MIDOG 2025, track 2; check an entry."
 )
+app.command("atypica.apps.cli.review:review", name="review", help="Look at typed figures and label them, in a browser.")
 app.command("atypica.apps.cli.data:app", name="data", help="List, fetch, describe, audit and split datasets.")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from atypica.models.backbone import create_backbone
 from atypica.models.heads import HEADS, SIDE, Heads
 from atypica.models.layout import Pooling, attends, averages, before_norm, embed, planes
+from atypica.models.stem import HED_MEAN, HED_STD, TwoFields, widen_first_layer, with_densities
 
 STAGES = 3
 """The last stages of the backbone (an eighth of the crop's side and coarser) are summed up; earlier ones cost more."""
@@ -50,6 +51,7 @@ class FigureNetwork(nn.Module):
         dropout: probability, on what the linear layer reads.
         hidden: width of a layer with ReLU that all heads share; 0 for none.
         pooling: the backbone's own, or the average of its map.
+        hed: the backbone takes six channels, RGB and the densities of hematoxylin, eosin and DAB.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class FigureNetwork(nn.Module):
         dropout: float = 0.0,
         hidden: int = 0,
         pooling: Pooling = "own",
+        hed: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -71,8 +74,10 @@ class FigureNetwork(nn.Module):
         self.shared = nn.Linear(self.width, hidden) if hidden else None
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden or self.width, sum(heads.trained.values()))
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        self.hed = hed
+        mean, std = ((*mean, *HED_MEAN), (*std, *HED_STD)) if hed else (mean, std)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -153,7 +158,8 @@ class FigureNetwork(nn.Module):
         return (inner * (self.shared(embedding) > 0)) @ self.shared.weight
 
     def _normalize(self, crops: Tensor) -> Tensor:
-        return (crops - cast(Tensor, self.mean)) / cast(Tensor, self.std)
+        channels = with_densities(crops) if self.hed else crops
+        return (channels - cast(Tensor, self.mean)) / cast(Tensor, self.std)
 
 
 class HierarchicalNetwork(FigureNetwork):
@@ -218,6 +224,8 @@ def build_network(
     hidden: int = 0,
     pooling: Pooling = "own",
     size_px: int | None = None,
+    hed: bool = False,
+    inner_share: float = 0.0,
 ) -> FigureNetwork:
     """Build a network on any timm backbone.
 
@@ -231,6 +239,8 @@ def build_network(
         hidden: width of a layer that all heads share; 0 for none.
         pooling: the backbone's own, or the average of its map.
         size_px: side of the crops, for backbones that are built for one size (ViT, Swin); their own if None.
+        hed: give the backbone the densities of three stains beside RGB.
+        inner_share: side over the field's of a second crop around the center, read by the same backbone; 0 for none.
 
     Raises:
         SettingsError: the weights are not to be had or do not fit, or the backbone knows no drop path.
@@ -239,7 +249,11 @@ def build_network(
     def new(network: Callable[..., FigureNetwork], trained: Heads) -> FigureNetwork:
         model = create_backbone(backbone, weights, drop_path, size_px)
         config = cast(Any, model).pretrained_cfg
-        options = {"dropout": dropout, "hidden": hidden, "pooling": pooling}
+        if hed:
+            widen_first_layer(model, len(HED_MEAN) + 3)
+        if inner_share:
+            model = TwoFields(model, inner_share)
+        options = {"dropout": dropout, "hidden": hidden, "pooling": pooling, "hed": hed}
         return network(model, trained, config["mean"], config["std"], **options)
 
     if kind != "hierarchical":

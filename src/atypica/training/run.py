@@ -96,6 +96,8 @@ class Run:
             hidden=self.recipe.heads.hidden,
             pooling=model.pooling,
             size_px=self.recipe.geometry.size_px,
+            hed=self.recipe.input.hed,
+            inner_share=self.recipe.input.inner_um / self.recipe.geometry.field_um,
         )
 
     @property

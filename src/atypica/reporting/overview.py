@@ -327,7 +327,7 @@ def _hotspot_words(hotspot: Hotspot) -> list[str]:
 
 
 def _per(density: float) -> str:
-    return f"{density:,.0f}" if density >= 100 else f"{density:.2g}"
+    return f"{density:,.{0 if density >= 100 else 1 if density >= 10 else 2}f}"
 
 
 def _rate(rate: float, low: float, high: float) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from atypica.core.errors import FigureError
 from atypica.core.files import atomic_path
+from atypica.data.slide import open_slide
 from atypica.inference.pipeline import prepare
 from atypica.inference.result import Result
 from atypica.reporting.gallery import map_scale, overlay_image
@@ -24,8 +25,11 @@ MAP_PX = 256
 SAMPLE = 24
 """Figures that the strength of all maps is taken from."""
 QUALITY = 92
-KINDS = {"thumb": ".jpg", "view": ".jpg", "map": ".png"}
-"""`thumb`: the field that the network sees; `view`: the whole crop; `map`: what moved the network, over its field."""
+AROUND_UM = 256.0
+"""Side of the tissue that is shown around a figure on a slide."""
+KINDS = {"thumb": ".jpg", "view": ".jpg", "map": ".png", "around": ".jpg"}
+"""`thumb`: the field that the network sees; `view`: the whole crop; `map`: what moved the network, over its field;
+`around`: the tissue around a figure that lies on a slide."""
 
 
 class Field(NamedTuple):
@@ -72,6 +76,14 @@ class Pictures:
                     picture.save(temporary, quality=QUALITY, subsampling=0, optimize=True)
         return target
 
+    def on_slide(self, row: int) -> bool:
+        """Whether there is tissue around the crop to show.
+
+        Raises:
+            FigureError: the figure cannot be read.
+        """
+        return self._result.crops.read(row).place is not None
+
     def mpp(self, row: int) -> float:
         """Micrometers per pixel of level 0 of the figure's image.
 
@@ -109,12 +121,25 @@ class Pictures:
             image = Image.fromarray(self._result.crops.read(row).pixels)
             image.thumbnail((VIEW_PX, VIEW_PX), Image.Resampling.LANCZOS)
             return image
+        if kind == "around":
+            return self._around(row)
         if kind == "map":
             strength = overlay_image(self._result.explain([row])[1][0], self._scale)
             return strength.resize((MAP_PX, MAP_PX), Image.Resampling.BICUBIC)
         result = self._result
         image = Image.fromarray(prepare(result.classifier, result.crops, result.resolution, row).crop)
         image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
+        return image
+
+    def _around(self, row: int) -> Image.Image:
+        if not self.on_slide(row):
+            raise FigureError("this figure is a crop of its own, there is nothing around it", "type it on its slide")
+        side = round(AROUND_UM / self.mpp(row))
+        x, y = (float(self._result.figures.table[axis][row]) for axis in ("x", "y"))
+        with open_slide(self._paths[row]) as slide:
+            pixels = slide.read(round(x - side / 2), round(y - side / 2), side, side)
+        image = Image.fromarray(pixels)
+        image.thumbnail((VIEW_PX, VIEW_PX), Image.Resampling.LANCZOS)
         return image
 
     @cached_property

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from atypica.apps.web.review.access import Guest, Visit
 from atypica.apps.web.review.catalog import Catalog, Opinion
 from atypica.apps.web.review.page import page
+from atypica.apps.web.review.pictures import AROUND_UM
 from atypica.apps.web.review.query import CHECK, LABELED, OPEN_SORTS, SORTS, Query
 from atypica.apps.web.review.storage.votes import Standing, Vote
 from atypica.core.errors import FigureError
@@ -133,16 +134,17 @@ def detail(visitor: Visit, row: int) -> str:
     review, standing = visitor.review, visitor.standing()
     catalog = review.catalog
     try:
-        field = review.pictures.field(row)
-        error = ""
+        field, error = review.pictures.field(row), ""
+        around = review.result.card.geometry.field_um / AROUND_UM if review.pictures.on_slide(row) else 0.0
     except FigureError as found:
-        field, error = None, found.message
+        field, error, around = None, found.message, 0.0
     return page(
         "_detail.html.j2",
         review=review,
         tile=tile(visitor, standing, row, None),
         slide=catalog.slide[row],
         field=field,
+        around=around,
         unreadable=error,
         history=review.votes.history(visitor.reader, catalog.ids[row]),
     )

@@ -25,6 +25,7 @@ async function inspect(key, neighbors) {
     inspector.innerHTML = html;
     stage.apply();
     showMap(inspector);
+    showAround();
   } catch (error) {
     if (error.name !== "AbortError") waiting(ballots.line.length);
     return;
@@ -114,6 +115,16 @@ function toggleMaps() {
   $("maps")?.setAttribute("aria-pressed", on);
   if (on) { showMap(document); }
 }
+// The tissue around a figure on a slide; read only when it is asked for.
+function showAround() {
+  const image = document.body.classList.contains("wide") && inspector.querySelector("[data-around]");
+  if (image) image.src = image.dataset.around;
+}
+function toggleAround() {
+  document.body.classList.toggle("wide");
+  stage.reset();
+  showAround();
+}
 function toggleLarge(on) {
   document.body.classList.toggle("large", on);
   stage.reset();
@@ -127,6 +138,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-call]");
   if (button) vote({ call: button.dataset.call, subtype: button.dataset.subtype ?? "" }, { advance: false });
   if (event.target.closest("#comment-button")) comment();
+  if (event.target.closest("#wider")) toggleAround();
 });
 document.addEventListener("change", (event) => { if (event.target.form?.id === "filters") event.target.form.requestSubmit(); });
 $("filters").addEventListener("formdata", (event) => {
@@ -166,6 +178,7 @@ const ACTIONS = {
   s: () => { gallery.toggle(gallery.focused); gallery.focus(gallery.index + 1); },
   z: undo,
   m: toggleMaps,
+  w: toggleAround,
   f: nextOpen,
   t: () => toast(`Theme: ${nextTheme()}`),
   c: comment,

@@ -95,4 +95,8 @@ def _extra(extra: str) -> Finding:
     return Finding(name, Status.WARN, f"incomplete: {'; '.join(faults)}", fix)
 
 
-PURPOSES = {"train": "by 'atypica train'", "docs": "to build the documentation"}
+PURPOSES = {
+    "train": "by 'atypica train'",
+    "web": "by 'atypica serve' and 'atypica review'",
+    "docs": "to build the documentation",
+}

@@ -91,10 +91,8 @@ def cookie_name(review: Review) -> str:
 
 
 def set_cookie(response: Response, name: str, secret: str, *, secure: bool) -> None:
-    """Give the browser its secret; scripts cannot read it, other sites cannot use it."""
-    response.set_cookie(
-        name, secret, max_age=60 * 60 * 24 * 90, httponly=True, samesite="strict", secure=secure, path="/"
-    )
+    """Give the browser its secret; scripts cannot read it, other sites cannot send it with a change."""
+    response.set_cookie(name, secret, max_age=60 * 60 * 24 * 90, httponly=True, samesite="lax", secure=secure, path="/")
 
 
 def csrf_token(secret: str) -> str:

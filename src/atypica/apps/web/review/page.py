@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -32,7 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "decimal": decimal, "count": count, "side": _side}
-    environment.globals.update(
+    cast("dict[str, Any]", environment.globals).update(
         version=version("atypica"),
         Call=Call,
         Subtype=Subtype,

@@ -81,14 +81,18 @@ def _prepare_sqlite(connection: DBAPIConnection, _: Any) -> None:
     cursor.close()
 
 
+def for_writing(engine: Engine) -> Engine:
+    """The same database, whose transactions take the lock for writing at once, so that they cannot fail for it later."""
+    return engine.execution_options(writes=True)
+
+
 def _begin_sqlite(connection: Connection) -> None:
-    """A transaction that takes its lock at once cannot fail for it later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
 def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
+    with for_writing(engine).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

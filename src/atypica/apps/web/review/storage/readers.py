@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from atypica.apps.web.review.storage.database import for_writing
 from atypica.apps.web.review.storage.tables import Reader, Sitting, Study, now
 from atypica.core.errors import SettingsError
 
@@ -35,8 +36,8 @@ class Readers:
     """
 
     def __init__(self, engine: Engine, study: str) -> None:
-        self._engine = engine
-        self.study = _study(engine, study)
+        self._engine, self._writing = engine, for_writing(engine)
+        self.study = _study(self._writing, study)
         self.place = engine.url.render_as_string(hide_password=True)
 
     def names(self) -> dict[int, str]:
@@ -63,7 +64,7 @@ class Readers:
         name = name.strip()
         if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
             raise SettingsError(f"'{name}' is no name for a reader", f"give 1 to {LONGEST_NAME} printable characters")
-        with Session(self._engine) as session, session.begin():
+        with Session(self._writing) as session, session.begin():
             reader = self._find(session, name) or Reader(study_id=self.study, name=name)
             if reader.token_sha256 and not fresh:
                 return None
@@ -76,7 +77,7 @@ class Readers:
 
     def local(self) -> tuple[Signed, str] | None:
         """Sit the one reader down who needs no token, as `enter` does; None where a reader of this study has one."""
-        with Session(self._engine) as session, session.begin():
+        with Session(self._writing) as session, session.begin():
             if self._demands_tokens(session):
                 return None
             reader = session.scalar(select(Reader).where(Reader.study_id == self.study).order_by(Reader.id).limit(1))
@@ -84,7 +85,7 @@ class Readers:
 
     def enter(self, token: str) -> tuple[Signed, str] | None:
         """Sign the owner of a token in; gives the secret for the cookie too. None where nobody owns the token."""
-        with Session(self._engine) as session, session.begin():
+        with Session(self._writing) as session, session.begin():
             # Looked up by its SHA-256: how long that takes tells nothing of a token of 256 random bits.
             reader = session.scalar(
                 select(Reader).where(Reader.study_id == self.study, Reader.token_sha256 == digest(token))
@@ -114,7 +115,7 @@ class Readers:
 
     def leave(self, sitting: int) -> None:
         """End a sitting; its cookie opens nothing any more."""
-        with Session(self._engine) as session, session.begin():
+        with Session(self._writing) as session, session.begin():
             session.get_one(Sitting, sitting).ended = now()
 
     def _find(self, session: Session, name: str) -> Reader | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
 from atypica.apps.web.review.ballot import Ballot, Call
+from atypica.apps.web.review.storage.database import for_writing
 from atypica.apps.web.review.storage.readers import Signed
 from atypica.apps.web.review.storage.tables import Reader, Study, VoteRow, now
 from atypica.core.vocabulary import Subtype
@@ -118,7 +119,7 @@ class Votes:
     """
 
     def __init__(self, engine: Engine, study: int) -> None:
-        self._engine, self._study = engine, study
+        self._engine, self._writing, self._study = engine, for_writing(engine), study
         self._lock = threading.RLock()
         self._rows: list[Vote] = []
         self._standing: dict[int, Standing] = {}
@@ -230,7 +231,7 @@ class Votes:
             "filters": shown.filters,
             "map_shown": shown.map,
         }
-        with self._lock, Session(self._engine) as session, session.begin():
+        with self._lock, Session(self._writing) as session, session.begin():
             # Whoever adds holds the study's row, so that ids appear in the order in which they are committed.
             session.execute(select(Study.id).where(Study.id == self._study).with_for_update())
             if rows and not _has(session, signed, request):

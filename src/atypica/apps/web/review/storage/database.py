@@ -82,7 +82,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _: Any) -> None:
 
 
 def for_writing(engine: Engine) -> Engine:
-    """The same database, whose transactions take the lock for writing at once, so that they cannot fail for it later."""
+    """The same database; its transactions lock for writing at once, so that they cannot fail for it later."""
     return engine.execution_options(writes=True)
 
 

@@ -117,6 +117,7 @@ def _training_data(run: Run) -> dict[str, Any]:
         "folds": run.fold_count,
         "split_hash": run.split_hash,
         **_terms(run.figures.name),
+        **_started(run),
     }
 
 
@@ -124,6 +125,14 @@ def _terms(source: str) -> dict[str, str]:
     """License and citation, where the source is a published dataset."""
     known = [dataset for dataset in DATASETS.values() if dataset.title == source]
     return {"license": known[0].license, "citation": known[0].citation} if known else {}
+
+
+def _started(run: Run) -> dict[str, Any]:
+    """What the bundle that a run went on from was, and had been trained on."""
+    if run.start is None:
+        return {}
+    card = run.start.card
+    return {"started_from": {"name": card.name, "onnx_sha256": card.onnx_sha256, "training_data": card.training_data}}
 
 
 def _metrics(

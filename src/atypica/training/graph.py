@@ -15,9 +15,11 @@ from onnx import TensorProto, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from atypica.core.errors import TrainingError
 from atypica.models.network import FigureNetwork
 from atypica.training.strangeness import StrangenessModel
+
+NETWORK = "network."
+"""What the names of the network's weights start with in the graph."""
 
 
 class DeployedNetwork(nn.Module):
@@ -113,26 +115,14 @@ def store_as_half(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def read_weights(graph: bytes, network: FigureNetwork) -> FigureNetwork:
-    """Fill a network of the same recipe from a bundle's graph, for fine-tuning; float16 precision.
-
-    Raises:
-        TrainingError: the graph lacks some of the network's weights.
-    """
-    stored = {
-        w.name.removesuffix(".half"): numpy_helper.to_array(w) for w in onnx.load_from_string(graph).graph.initializer
+def stored_weights(graph: bytes) -> dict[str, Tensor]:
+    """The weights of a bundle's network by the names that torch gives them, of float16 precision."""
+    parts = onnx.load_from_string(graph).graph.initializer
+    named = {part.name.removesuffix(".half"): part for part in parts if part.name.startswith(NETWORK)}
+    return {
+        name.removeprefix(NETWORK): torch.from_numpy(numpy_helper.to_array(part).astype(np.float32))
+        for name, part in named.items()
     }
-    state = network.state_dict()
-    wanted = [key for key in state if not key.endswith("num_batches_tracked") and key not in {"mean", "std"}]
-    lacking = [key for key in wanted if f"network.{key}" not in stored]
-    if lacking:
-        raise TrainingError(
-            f"the bundle lacks {len(lacking)} weights of this network, first {lacking[0]}",
-            "use the recipe that made the bundle",
-        )
-    state |= {key: torch.from_numpy(stored[f"network.{key}"].astype(np.float32)) for key in wanted}
-    network.load_state_dict(state)
-    return network
 
 
 def largest_differences(

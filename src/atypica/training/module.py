@@ -69,7 +69,7 @@ class FigureModule(L.LightningModule):
         self._teachers = tuple(teacher.eval().requires_grad_(False) for teacher in teachers or [])
         if recipe.training.compile:
             for network in (self.network, *self._teachers):
-                network.compile()
+                network.compile(dynamic=False)
 
     def on_fit_start(self) -> None:
         """Bring the teachers to the student's device."""

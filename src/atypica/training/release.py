@@ -38,7 +38,7 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
     if differences["amf"] > LARGEST_DIFFERENCE:
         raise TrainingError(f"the exported graph differs from the network: {differences}", "report this as a fault")
     card = make_card(run, quantiles(held_out_distances(statistics, run.folds)))
-    trained_on = hash_figures(run.figures)
+    trained_on = hash_figures(run.figures) | ((run.start and run.start.trained_on) or frozenset())
     bundle = write_bundle(run.folder / "bundle", graph, card, trained_on)
     tested = _test(bundle, run)
     if tested:

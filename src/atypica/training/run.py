@@ -16,12 +16,14 @@ from atypica.core.errors import SettingsError, SourceError
 from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
 from atypica.data.splits import Unit, holdout, kfold, leave_one_out, split_hash
+from atypica.inference.bundle import Bundle
 from atypica.models.heads import HEADS
 from atypica.models.network import FigureNetwork, build_network
 from atypica.training.crops import CropStore
 from atypica.training.ledger import Ledger
 from atypica.training.objective import trained_heads
 from atypica.training.recipe import Recipe, load_recipe
+from atypica.training.start import go_on_from, starting_bundle
 from atypica.training.targets import Targets
 
 
@@ -39,6 +41,7 @@ class Run:
         data_hash: of these and of what the figures teach (not of their pixels).
         targets: of every figure.
         ledger: what is finished.
+        start: the bundle whose weights the networks go on from; None where they start from the backbone's.
     """
 
     folder: Path
@@ -50,15 +53,18 @@ class Run:
     data_hash: str
     targets: Targets
     ledger: Ledger
+    start: Bundle | None = None
 
     @classmethod
     def open(cls, folder: Path, recipe: Recipe, source: Figures) -> Run:
         """Start a run in an empty folder, or take up the one that lies there.
 
         Raises:
-            SettingsError: the folder holds a run of another recipe.
+            SettingsError: the folder holds a run of another recipe, or the bundle to go on from sees another field.
+            BundleError: there is no such bundle.
             SourceError: no figures to train on, without labels or cases, or a case in training and test.
         """
+        start = starting_bundle(recipe)
         figures, tested = training_figures(source, recipe), test_figures(source, recipe)
         if tested is not None:
             _check_apart(figures, tested, recipe.split.unit)
@@ -70,9 +76,9 @@ class Run:
         )
         trained_heads(heads, targets.heads)
         _claim(folder, recipe)
-        data = _data_hash(split, targets)
+        data = _data_hash(split, targets, start)
         ledger = Ledger(folder / "ledger.jsonl", data)
-        return cls(folder, recipe, figures, tested, folds, split, data, targets, ledger)
+        return cls(folder, recipe, figures, tested, folds, split, data, targets, ledger, start)
 
     def load_crops(self) -> CropStore:
         """Read all training crops into memory."""
@@ -86,9 +92,9 @@ class Run:
         """A network as a fold starts with; `seed` decides the weights that are not pretrained."""
         torch.manual_seed(seed)
         model = self.recipe.model
-        return build_network(
+        network = build_network(
             model.backbone,
-            model.weights,
+            "random" if self.start else model.weights,
             trained_heads(self.recipe.heads, self.targets.heads),
             model.dropout,
             model.drop_path,
@@ -99,6 +105,7 @@ class Run:
             hed=self.recipe.input.hed,
             inner_share=self.recipe.input.inner_um / self.recipe.geometry.field_um,
         )
+        return go_on_from(self.start, network) if self.start else network
 
     @property
     def fold_count(self) -> int:
@@ -191,8 +198,10 @@ def _check_apart(figures: Figures, tested: Figures, unit: Unit) -> None:
         raise SourceError("some test figures have no label", "fill the column 'label', or blank their 'split'")
 
 
-def _data_hash(split: str, targets: Targets) -> str:
+def _data_hash(split: str, targets: Targets, start: Bundle | None) -> str:
     parts = [split.encode(), *(values.numpy().tobytes() for values in targets.heads.values())]
+    if start:
+        parts.append(start.card.onnx_sha256.encode())
     return sha256_bytes(b"".join(parts))[:16]
 
 

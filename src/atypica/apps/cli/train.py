@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from atypica.core.errors import MissingExtraError
 from atypica.core.progress import console
+from atypica.data.figures import Figures
 from atypica.data.join import open_joined
 
 
-def train(recipe: str, *settings: str, data: str, out: Path, threads: int = 0) -> None:
+def train(
+    recipe: str,
+    *settings: str,
+    data: str,
+    out: Path,
+    start_from: Annotated[str | None, Parameter(name="--from")] = None,
+    threads: int = 0,
+) -> None:
     """Make a model: cross-validate, distill the folds into one network, export and verify a bundle.
 
     A run that was stopped, even by a kill, goes on from its last epoch when the same command is given again.
@@ -25,6 +36,8 @@ def train(recipe: str, *settings: str, data: str, out: Path, threads: int = 0) -
         (ami-br+midog25) are joined, each figure once.
     out
         The run's folder; the bundle is RUN/bundle.
+    start_from
+        A model bundle to go on from (fine-tuning): a folder, a zip, or 'default' for the one that comes with atypica.
     threads
         Processor threads; 0 leaves the choice to PyTorch.
     """
@@ -40,7 +53,14 @@ def train(recipe: str, *settings: str, data: str, out: Path, threads: int = 0) -
     figures = open_joined(data)
     for note in figures.notes:
         console.print(f"  {note}", markup=False)
-    bundle = run_training(
-        load_recipe(recipe, list(settings)), figures, out, lambda line: console.print(line, markup=False)
-    )
+    chosen = load_recipe(recipe, [*_fine_tuning(start_from, figures), *settings])
+    bundle = run_training(chosen, figures, out, lambda line: console.print(line, markup=False))
     console.print(f"model bundle: {bundle}", markup=False)
+
+
+def _fine_tuning(start_from: str | None, figures: Figures) -> list[str]:
+    """The settings of a training that goes on from a bundle; figures without a column `split` all train."""
+    if start_from is None:
+        return []
+    everything = [] if "split" in figures.table else ["split.train_on=all"]
+    return [f"model.start_from={start_from}", *everything]

@@ -39,11 +39,11 @@ def on_slides(figures: Figures) -> NDArray[np.bool_]:
     points = np.stack([numbers(table, "x"), numbers(table, "y")], axis=1)
     loose = np.isnan(numbers(table, "page")) & table["image"].notna().to_numpy(dtype=bool)
     result = np.zeros(len(figures), dtype=bool)
-    candidates = np.flatnonzero(loose & (np.isfinite(points).any(axis=1) | _vendor(table["image"])))
-    if not len(candidates):
-        return result
-    for at in figures_by_image(table["image"].iloc[candidates]):
-        rows = candidates[at]
+    candidates = loose & (np.isfinite(points).any(axis=1) | _vendor(table["image"]))
+    # A point without numbers, on an image that others are points on, belongs to them.
+    every = np.flatnonzero(loose & table["image"].isin(table["image"][candidates]).to_numpy(dtype=bool))
+    for at in figures_by_image(table["image"].iloc[every]) if len(every) else ():
+        rows = every[at]
         result[rows] = _is_slide(figures, str(table["image"].iloc[rows[0]]), points[rows])
     return result
 
@@ -63,7 +63,8 @@ def _is_slide(figures: Figures, image: str, points: NDArray[np.float64]) -> bool
         return False
     if size is None:
         return False
-    several = len(np.unique(points, axis=0)) > 1 and bool(((points >= 0) & (points <= size)).all())
+    known = points[np.isfinite(points).all(axis=1)]
+    several = len(np.unique(known, axis=0)) > 1 and bool(((known >= 0) & (known <= size)).all())
     return max(size) > REGION_PX or several
 
 

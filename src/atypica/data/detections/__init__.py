@@ -38,9 +38,9 @@ def read_detections(path: Path, *, units: Units | None = None, boxes: Boxes | No
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in {b"{", b"["}:
         return table.read(path, units, parquet=False)
     keys = first_keys(path)
-    if {"features", "geometry"} & keys:
+    if {"features", ".geometry"} & keys:
         return geojson.read(path, units)
-    if {"annotations", "images", "bbox"} & keys:
+    if {"annotations", "images", ".bbox"} & keys:
         return coco.read(path, units, boxes)
     shown = ", ".join(sorted(keys)[:5]) or "nothing"
     raise SourceError(

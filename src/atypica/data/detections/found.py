@@ -112,9 +112,7 @@ class Collector:
         """What was gathered, as `Detections.table`."""
         numbers = {column: np.array(values, dtype=np.float64) for column, values in self._numbers.items()}
         texts = {
-            column: np.array([*self._names[column]], dtype=object)[np.array(codes, dtype=np.int64)]
-            if codes
-            else np.array([], dtype=object)
+            column: pd.Series(np.array([*self._names[column], None], dtype=object)[list(codes)], dtype=object)
             for column, codes in self._codes.items()
         }
         return pd.DataFrame({**numbers, **texts})

@@ -12,8 +12,9 @@ from atypica.core.errors import SourceError
 CHUNK = 2**18
 LARGEST = 2**23
 """Characters of one element (a feature, an annotation); 400,000 corners of an outline."""
-FIRST = 3
+FIRST = 1000
 """Elements that are looked at to tell the format."""
+TELLING = {"", "features", "annotations", "images"}
 
 
 def elements(path: Path) -> Iterator[tuple[str, Any]]:
@@ -33,11 +34,12 @@ def elements(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def first_keys(path: Path) -> set[str]:
-    """The keys at the top of a JSON file, up to the first filled array; of an array, the keys of its first elements."""
+    """The keys at the top of a JSON file up to those that tell its format; for an array, the keys of its first
+    elements, each with a point before it."""
     keys: set[str] = set()
     for count, (key, value) in enumerate(elements(path)):
-        keys |= {key} if key else {str(name) for name in value} if isinstance(value, dict) else set()
-        if count >= FIRST or key in {"features", "annotations", "images"}:
+        keys |= {key} if key else {f".{name}" for name in value} if isinstance(value, dict) else set()
+        if count >= FIRST or key in TELLING:
             break
     return keys
 

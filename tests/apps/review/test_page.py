@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from atypica.apps.web.bind import Bind
+from atypica.apps.web.review.app import create_app
 from atypica.apps.web.review.serve import check_access
 from atypica.core.errors import SettingsError
 from atypica.data.sources import open_source
@@ -325,7 +327,20 @@ def test_only_this_machine_without_tokens(review):
     with pytest.raises(SettingsError, match="others could reach"):
         check_access(study, "0.0.0.0")
     study.readers.admit("ann")
-    assert check_access(study, "0.0.0.0").token is not None
+    for host in ("0.0.0.0", "127.0.0.1"):
+        assert check_access(study, host) == Bind(host, None, own_tokens=True)
+
+
+def test_with_tokens_a_proxy_on_this_machine_may_pass_its_name_on(review):
+    study = review()
+    named = {"Host": "review.example"}
+    open_page = TestClient(create_app(study, check_access(study, "127.0.0.1")), base_url="http://127.0.0.1")
+    assert open_page.get("/", headers=named).status_code == 400
+    token = study.readers.admit("ann")
+    guarded = TestClient(create_app(study, check_access(study, "127.0.0.1")), base_url="http://127.0.0.1")
+    assert guarded.get("/", headers=named).status_code == 401
+    assert guarded.get("/", headers=named | {"Authorization": "Bearer each reader's own"}).status_code == 401
+    assert guarded.get(f"/enter?token={token}", headers=named, follow_redirects=False).status_code == 303
 
 
 def test_agreement_is_that_of_the_library(visitor, review):

@@ -24,11 +24,18 @@ class Bind:
         host: the address.
         token: what every request must show; None where none is demanded (loopback only).
         generated: whether the token was made here, and the person must be told.
+        own_tokens: whether the app itself asks everybody for a token of their own.
     """
 
     host: str
     token: str | None
     generated: bool = False
+    own_tokens: bool = False
+
+    @property
+    def guarded(self) -> bool:
+        """Whether nobody is served without a token."""
+        return self.token is not None or self.own_tokens
 
     @property
     def loopback(self) -> bool:

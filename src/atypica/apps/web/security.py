@@ -96,7 +96,7 @@ class OriginGate:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._bind.token is None and not self._is_ours(host):
+        if not self._bind.guarded and not self._is_ours(host):
             return problem(400, "the request asks for a host that is not this server", "ask for 127.0.0.1")
         if scope["method"] not in SAFE_METHODS and origin is not None and _netloc(origin) != host.lower():
             return problem(403, "a page of another origin may not send this", "send it from the server's own page")

@@ -19,14 +19,13 @@ def check_access(review: Review, host: str) -> Bind:
     Raises:
         SettingsError: others could reach the page, and nobody has a token.
     """
-    if is_loopback(host):
-        return Bind(host, None)
-    if not review.readers.demand_tokens():
+    demanded = review.readers.demand_tokens()
+    if not demanded and not is_loopback(host):
         raise SettingsError(
             f"others could reach the page at {host}, and read and label as they like",
             "give each reader a token with --reader NAME, or listen on 127.0.0.1",
         )
-    return Bind(host, "each reader's own")
+    return Bind(host, None, own_tokens=demanded)
 
 
 def serve(review: Review, bind: Bind, port: int, ready: Callable[[str], None]) -> None:

@@ -33,11 +33,20 @@ class Ballot:
         call: the judgment.
         subtype: of the called side; None where the reader names none.
         comment: free text; None keeps the comment that stands.
+
+    Raises:
+        SettingsError: the comment is too long, or holds what a database cannot.
     """
 
     call: Call | None
     subtype: Subtype | None = None
     comment: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.comment is not None and len(self.comment) > LONGEST_COMMENT:
+            raise SettingsError(f"the comment has {len(self.comment)} characters", f"keep it to {LONGEST_COMMENT}")
+        if self.comment is not None and "\0" in self.comment:
+            raise SettingsError("the comment holds a NUL character", "type it anew")
 
     @classmethod
     def parse(cls, call: str, subtype: str = "", comment: str | None = None) -> Ballot:
@@ -53,8 +62,6 @@ class Ballot:
         side = ballot.subtype.side.value if ballot.subtype else None
         if side is not None and side != ballot.call:
             raise SettingsError(f"{subtype} is a subtype of {side}, not of {call or 'a comment'}", f"call it {side}")
-        if comment is not None and len(comment) > LONGEST_COMMENT:
-            raise SettingsError(f"the comment has {len(comment)} characters", f"keep it to {LONGEST_COMMENT}")
         return ballot
 
 

@@ -30,6 +30,10 @@ def labeled(html: str) -> int:
     return int(found.group(1))
 
 
+def cells(html: str) -> list[str]:
+    return re.findall(r"<t[hd][^>]*>([^<]+)<", html)
+
+
 @pytest.fixture
 def ann(visitor):
     """The one reader who needs no token."""
@@ -134,7 +138,8 @@ def test_the_next_open_figure(ann):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [({"call": "maybe"}, "no vote"), ({"call": "NMF", "subtype": "multipolar"}, "subtype of AMF"),
-     ({"call": "AMF", "comment": "x" * 2001}, "2001 characters"), ({"call": "AMF", "request": "short"}, "request")],
+     ({"call": "AMF", "comment": "x" * 2001}, "2001 characters"),
+     ({"call": "keep", "comment": "x" * 2001}, "2001 characters"), ({"call": "AMF", "comment": "\0"}, "NUL"), ({"call": "AMF", "request": "short"}, "request")],
 )  # fmt: skip
 def test_a_vote_that_is_none(ann, fields, says):
     answer = ann.vote(ann.keys()[0], **fields)
@@ -276,6 +281,22 @@ def test_blinded_a_reader_gets_no_other_votes(visitor, review):
     assert "bob" not in ann.client.get("/export/votes.csv").text
     assert "AMF" not in ann.client.get("/export/figures.csv").text
     assert f"/pictures/{key}" not in ann.client.get("/agreement").text
+
+
+def test_blinded_the_agreement_of_others_tells_nothing_of_figures_not_called(visitor, review):
+    study = review(blinded=True)
+    tokens = {name: study.readers.admit(name) for name in ("ann", "bob")}
+    ann, bob = (visitor(study, tokens[name]) for name in ("ann", "bob"))
+    keys = ann.keys(sort="source")[:3]
+    for key in keys:
+        bob.vote(key, call="AMF")
+    before = cells(ann.client.get("/agreement").text)
+    assert "bob" not in before and "the model" not in before
+    ann.vote(keys[0], call="NMF")
+    after = cells(ann.client.get("/agreement").text)
+    assert after[after.index("bob") :][:5] == ["bob", "0", "1", "0", "0"]
+    place = max(at for at, text in enumerate(after) if text == "bob")
+    assert after[place : place + 3] == ["bob", "the model", "1"]
 
 
 # Several readers.

@@ -61,7 +61,9 @@ class Agreed:
     differences: tuple[Difference, ...]
 
 
-def agreed(catalog: Catalog, standing: Mapping[int, Standing], names: Mapping[int, str], reader: int) -> Agreed:
+def agreed(
+    catalog: Catalog, standing: Mapping[int, Standing], names: Mapping[int, str], reader: int, *, blinded: bool = False
+) -> Agreed:
     """Compare the readers of a study.
 
     Args:
@@ -69,8 +71,13 @@ def agreed(catalog: Catalog, standing: Mapping[int, Standing], names: Mapping[in
         standing: the votes of each reader as they stand.
         names: the readers' names.
         reader: who asks; where others disagree is told only of figures that this one has called.
+        blinded: nothing at all is told of other figures, not even in sum.
     """
-    votes = {names[who]: standing[who].labeled() for who in names if who in standing and standing[who].labeled()}
+    votes = {names[who]: standing[who].labeled() for who in names if who in standing}
+    own = votes.get(names.get(reader, ""), {})
+    if blinded:
+        votes = {name: {figure: cast[figure] for figure in cast if figure in own} for name, cast in votes.items()}
+    votes = {name: cast for name, cast in votes.items() if cast}
     ratings = np.full((len(catalog), len(votes) + 1), np.nan)
     for column, cast in enumerate(votes.values()):
         for figure, vote in cast.items():
@@ -78,7 +85,6 @@ def agreed(catalog: Catalog, standing: Mapping[int, Standing], names: Mapping[in
                 ratings[catalog.row_of[figure], column] = as_vote(vote.call)
     ratings[:, -1] = catalog.model_calls()
     among = agreement(ratings[:, :-1])
-    own = votes.get(names.get(reader, ""), {})
     return Agreed(
         readers=tuple((name, _counts(cast)) for name, cast in votes.items()),
         pairs=_pairs(catalog, ratings, [*votes, MODEL]),

@@ -27,7 +27,9 @@ MOST_SLIDES = 500
 def agreement(guest: Guest) -> HTMLResponse:
     """How far the readers agree with each other and with the model."""
     review = guest.review
-    found = agreed(review.catalog, review.votes.all_standing(), review.readers.names(), guest.reader)
+    found = agreed(
+        review.catalog, review.votes.all_standing(), review.readers.names(), guest.reader, blinded=review.blinded
+    )
     shown = found.differences[:MOST_DIFFERENCES]
     return HTMLResponse(
         page("agreement.html.j2", review=review, visit=guest, agreed=found, shown=shown, catalog=review.catalog)

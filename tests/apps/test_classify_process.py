@@ -51,7 +51,8 @@ def test_classifying_never_loads_torch(folder, tiny_bundle, tmp_path):
 
 
 SLOW = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 from atypica.inference import crops
 read = crops.FileCrops.read
 def slow(self, row):

@@ -55,7 +55,8 @@ def test_every_answer_is_as_the_document_says(api, path, method, mode):
         return
     assert seen
     if path == "/classify":
-        assert (200 in seen) == (mode == GenerationMode.POSITIVE)
+        # What is wrong may lie in a part that the service does not read: then 200 is right.
+        assert 200 in seen if mode == GenerationMode.POSITIVE else max(seen) >= 400
 
 
 def test_everything_is_described(tiny_bundle):

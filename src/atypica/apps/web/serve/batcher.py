@@ -60,7 +60,7 @@ class Batcher(Generic[Job, Done]):
     ) -> None:
         self._work, self._workers, self._batch, self._capacity = work, workers, batch, capacity
         self._observe = observe
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="atypica")
+        self._pool = self._new_pool()
         self._callers: deque[_Caller[Job, Done]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._pace = FIRST_PACE
@@ -151,7 +151,11 @@ class Batcher(Generic[Job, Done]):
         self._pace += LEARNING * (seconds - self._pace)
 
     async def close(self) -> None:
-        """Finish what is under way."""
+        """Finish what is under way; what is asked for after that starts new threads."""
         while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
         self._pool.shutdown()
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._workers, thread_name_prefix="atypica")

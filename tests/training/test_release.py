@@ -36,8 +36,9 @@ def test_a_bundle_lists_the_figures_that_trained_it(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, stand_in)
     recipe = SimpleNamespace(geometry=SimpleNamespace(size_px=32), split=SimpleNamespace(test_on="test"))
     tested = everything.where(np.arange(5) >= 3)
-    run = SimpleNamespace(recipe=recipe, folder=tmp_path / "run", figures=figures, tested=tested, folds=None, start=None)
-    (tmp_path / "run").mkdir()
+    folder = tmp_path / "run"
+    run = SimpleNamespace(recipe=recipe, folder=folder, figures=figures, tested=tested, folds=None, start=None)
+    folder.mkdir()
     module.release(run, _Crops())
     model = load_model(tmp_path / "run" / "bundle")
     assert list(model.card.metrics) == ["noise, test split"]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from atypica.core.errors import FigureError
@@ -22,8 +19,6 @@ from atypica.reporting.gallery import map_scale, overlay_image
 THUMB_PX = 224
 VIEW_PX = 1024
 MAP_PX = 256
-SAMPLE = 24
-"""Figures that the strength of all maps is taken from."""
 QUALITY = 92
 AROUND_UM = 256.0
 """Side of the tissue that is shown around a figure on a slide."""
@@ -56,7 +51,6 @@ class Pictures:
         images = result.figures.table["image"]
         self._paths = [result.figures.path(str(image)) for image in images]
         self._names = [str(figure) for figure in result.figures.table["figure_id"]]
-        self._typed = [row for row, p in enumerate(result.predictions["p_amf"].notna()) if p]
 
     def path(self, row: int, kind: str) -> Path:
         """The file of one picture; made if it is not there.
@@ -113,7 +107,7 @@ class Pictures:
         except OSError as error:
             raise FigureError(f"there is no file {self._paths[row].name}", "bring it back") from error
         card = self._result.card
-        made = f"{self._names[row]} {state} {card.geometry} {card.onnx_sha256 if kind == 'map' else ''} {kind}"
+        made = f"{self._names[row]} {state} {card.geometry} {f'{card.onnx_sha256} own' if kind == 'map' else ''} {kind}"
         return hashlib.sha256(made.encode()).hexdigest()[:24] + KINDS[kind]
 
     def _make(self, row: int, kind: str) -> Image.Image:
@@ -124,7 +118,9 @@ class Pictures:
         if kind == "around":
             return self._around(row)
         if kind == "map":
-            strength = overlay_image(self._result.explain([row])[1][0], self._scale)
+            activation = self._result.explain([row])[1]
+            # At the figure's own strength: beside sure figures, the map of an uncertain one could not be seen.
+            strength = overlay_image(activation[0], map_scale(activation))
             return strength.resize((MAP_PX, MAP_PX), Image.Resampling.BICUBIC)
         result = self._result
         image = Image.fromarray(prepare(result.classifier, result.crops, result.resolution, row).crop)
@@ -141,15 +137,3 @@ class Pictures:
         image = Image.fromarray(pixels)
         image.thumbnail((VIEW_PX, VIEW_PX), Image.Resampling.LANCZOS)
         return image
-
-    @cached_property
-    def _scale(self) -> float:
-        """The same strength for all maps, so that they can be compared."""
-        places = np.linspace(0, len(self._typed) - 1, min(SAMPLE, len(self._typed))).astype(int)
-        maps: list[NDArray[np.float32]] = []
-        for row in {self._typed[place] for place in places}:
-            try:
-                maps.append(self._result.explain([row])[1][0])
-            except FigureError:
-                continue
-        return map_scale(np.stack(maps)) if maps else 1.0

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +30,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Set on every answer that does not say otherwise itself."""
+MOST_BODY = 1 << 20
+"""Of what a page sends, in bytes; files are not among it."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -173,6 +176,31 @@ def _entry(scope: Scope, token: str) -> RedirectResponse | None:
     name, value = _cookie(token)
     entry.set_cookie(name, value, httponly=True, samesite="lax", secure=scope["scheme"] == "https")
     return entry
+
+
+class SmallBodies:
+    """Refuses bodies of more than `MOST_BODY` bytes (413), before it is known who sends them.
+
+    Args:
+        app: what answers; it must turn `HTTPException` into an answer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        left = MOST_BODY
+
+        async def bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, "the request is too large")
+            return message
+
+        await self._app(scope, bounded if scope["type"] == "http" else receive, send)
 
 
 def problem(status: int, error: str, fix: str = "") -> JSONResponse:

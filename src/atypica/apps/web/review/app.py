@@ -16,14 +16,14 @@ from atypica.apps.web.review.access import NotSignedIn, RefusedError
 from atypica.apps.web.review.page import page
 from atypica.apps.web.review.routes import entry, gallery, pictures, reports, voting
 from atypica.apps.web.review.study import Review
-from atypica.apps.web.security import OriginGate, StrictHeaders, problem
+from atypica.apps.web.security import OriginGate, SmallBodies, StrictHeaders, problem
 from atypica.core.errors import AtypicaError, FigureError
 
 STATIC = Path(__file__).parent / "static"
 
 
 def create_app(review: Review, bind: Bind) -> ASGIApp:
-    """The page behind strict headers and the check of host and origin.
+    """The page behind strict headers, the check of host and origin, and a bound on what may be sent.
 
     Args:
         review: what is served.
@@ -38,7 +38,7 @@ def create_app(review: Review, bind: Bind) -> ASGIApp:
     app.add_exception_handler(AtypicaError, _mistake)
     app.add_exception_handler(RequestValidationError, _misunderstood)
     app.add_exception_handler(HTTPException, _missing)
-    return StrictHeaders(OriginGate(app, bind))
+    return StrictHeaders(OriginGate(SmallBodies(app), bind))
 
 
 def _to_the_entrance(request: Request, _: Exception) -> Response:

@@ -90,7 +90,7 @@ def test_no_path_of_a_machine() -> None:
 
 def test_the_readme_and_continuous_integration_run_the_same_tests() -> None:
     command = read(".ci/run").strip().splitlines()[-1]
-    assert command.endswith(".venv/bin/python -m pytest")
+    assert command.endswith(".venv/bin/python -m pytest -n auto --dist loadfile")
     assert command in read("README.md").splitlines()
     assert command in read("CONTRIBUTING.md").splitlines()
     assert (ROOT / ".ci/run").stat().st_mode & 0o111

@@ -131,8 +131,23 @@ def test_boxes_that_may_be_both_are_refused_until_it_is_said(tmp_path):
 
 def test_a_list_of_coco_results(tmp_path):
     rows = [{"image_id": 3, "category_id": 1, "bbox": [900, 800, 50, 50], "score": 0.25}]
-    got = read_detections(write(tmp_path / "a.json", rows)).table
-    assert got.loc[0, ["x", "y", "detection_score", "image"]].tolist() == [925, 825, 0.25, "3"]
+    got = read_detections(write(tmp_path / "a.json", rows))
+    assert got.table.loc[0, ["x", "y", "detection_score", "image"]].tolist() == [925, 825, 0.25, None]
+    assert len(got.on("slide.svs")) == 1
+    assert "its only image, 3, is taken for the slide" in got.notes[1]
+
+
+@pytest.mark.parametrize("images", [[3, 4], ["other", "other"]])
+def test_coco_results_of_another_slide_are_not_taken(tmp_path, images):
+    rows = [{"image_id": image, "category_id": 1, "bbox": [900, 800, 50, 50]} for image in images]
+    got = read_detections(write(tmp_path / "a.json", rows))
+    assert got.images == [str(image) for image in dict.fromkeys(images)]
+    assert not len(got.on("slide.svs"))
+
+
+def test_a_geojson_without_features_has_no_detections(tmp_path):
+    got = read_detections(write(tmp_path / "a.geojson", {"type": "FeatureCollection", "features": []}))
+    assert (len(got), got.kind) == (0, "GeoJSON")
 
 
 @pytest.mark.parametrize("box", [["1", 2, 3, 4], [1, 2, 3], None, [1, 2, [3], 4]])

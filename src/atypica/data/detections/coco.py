@@ -36,10 +36,20 @@ def read(path: Path, units: Units | None, boxes: Boxes | None) -> Detections:
     known = np.array([sizes.get(image, (np.inf, np.inf)) for image in table["image"]]).reshape(-1, 2)
     layout, notes = _layout(path.name, raw, known, boxes) if len(table) else (boxes or "xywh", ())
     table[["x", "y", "width", "height"]] = centered(raw, layout)
+    if not names and (only := _only_number(table["image"].unique().tolist())):
+        names, notes = (
+            {only: None},
+            (*notes, f"{path.name}: its only image, {only}, is taken for the slide"),
+        )
     table["image"] = [names.get(image, image) for image in table["image"]]
     table["detection_class"] = [parts.classes.get(label, label) for label in table["detection_class"]]
     classes = counts(table["detection_class"])
     return Detections(table, "px", "COCO", (*notes, *((f"classes: {classes}",) if classes else ())))
+
+
+def _only_number(images: list[str | None]) -> str | None:
+    """The one image of a list of results, where it is a number that names no file."""
+    return images[0] if len(images) == 1 and images[0] is not None and images[0].isdecimal() else None
 
 
 class _Parts:
@@ -47,7 +57,7 @@ class _Parts:
 
     def __init__(self, name: str) -> None:
         self.found = Collector(name)
-        self.names: dict[str | None, str] = {}
+        self.names: dict[str | None, str | None] = {}
         self.sizes: dict[str | None, tuple[float, float]] = {}
         self.classes: dict[str | None, str] = {}
 

@@ -39,6 +39,8 @@ def first_keys(path: Path) -> set[str]:
     keys: set[str] = set()
     for count, (key, value) in enumerate(elements(path)):
         keys |= {key} if key else {f".{name}" for name in value} if isinstance(value, dict) else set()
+        if (key, value) == ("type", "FeatureCollection"):
+            keys.add("features")  # which may be empty, and then has no element that would show it
         if count >= FIRST or key in TELLING:
             break
     return keys

@@ -139,6 +139,13 @@ def test_no_figures_is_an_empty_collection(tmp_path: Path):
     assert json.loads((tmp_path / "none.geojson").read_text()) == {"type": "FeatureCollection", "features": []}
 
 
+@pytest.mark.parametrize("far", [1e308, -1e308, np.inf])
+def test_a_place_beyond_all_slides_stays_out(tmp_path: Path, far: float):
+    path = tmp_path / "figures.geojson"
+    assert write_geojson(path, predictions().assign(x=[far, 2000.5, 3000.0, 4000.0, np.nan]), MPP) == 3
+    assert "Infinity" not in path.read_text()
+
+
 def test_a_failure_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "figures.geojson"
     write_geojson(path, predictions(), MPP)

@@ -38,6 +38,8 @@ MEASUREMENTS = ("p_amf", *SUBTYPE_COLUMNS, "p_disagreement", "uncertainty", "ood
 """Columns of the predictions that become measurements; `abstain` as 1 or 0."""
 METADATA = ("figure_id", "case", "subtype", "detection_class", "left_out", "error")
 """Columns of the predictions that become metadata, which is text."""
+FARTHEST_PX = 1e9
+"""A place farther off than any slide is none."""
 _NAMESPACE = uuid.UUID("4b0c2f6e-8d0f-5f0e-9d55-6f3d4f0e6c11")
 _ANGLES = np.arange(CORNERS + 1) % CORNERS * (2 * np.pi / CORNERS)
 _CIRCLE: NDArray[np.float64] = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1).round(12)
@@ -60,8 +62,8 @@ def write_geojson(path: Path, predictions: pd.DataFrame, mpp: float, regions: Se
     A figure is a detection: QuPath shows and measures hundreds of thousands of them, and colors them by any
     measurement, which it does not do with points. Its outline is a circle of `FIGURE_UM`, marked as an ellipse the
     way QuPath does it; other programs see a polygon. Missing numbers are left out, because QuPath refuses them.
-    A figure that was not typed, or left out of the counts, keeps its place, with the reason. One without a place has
-    no geometry and stays out.
+    A figure that was not typed, or left out of the counts, keeps its place, with the reason. One without a place, or
+    one farther off than any slide (`FARTHEST_PX`), has no geometry and stays out.
 
     Args:
         path: the file to write.
@@ -94,7 +96,7 @@ def _figures(predictions: pd.DataFrame, mpp: float) -> Iterator[dict[str, Any]]:
     for (x, y), name, values in zip(
         places, classes, predictions[["image", *columns]].itertuples(index=False, name=None), strict=True
     ):
-        if np.isfinite(x) and np.isfinite(y):
+        if abs(x) <= FARTHEST_PX and abs(y) <= FARTHEST_PX:  # false for NaN too
             yield _figure((float(x), float(y)), radius, name, values[0], dict(zip(columns, values[1:], strict=True)))
 
 

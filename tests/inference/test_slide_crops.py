@@ -228,6 +228,21 @@ def test_a_table_of_slides(tmp_path, slide, model):
     assert got["error"].isna().tolist() == [True] * 8 + [False] * 4
 
 
+@pytest.mark.parametrize("places", [PLACES, [*PLACES, PLACES[0], PLACES[0]]])
+def test_places_that_repeat_are_counted_and_said(tmp_path, slide, model, places):
+    points = [{"type": "Feature", "geometry": {"type": "Point", "coordinates": place}} for place in places]
+    (tmp_path / "a.geojson").write_text(json.dumps(points))
+    (tmp_path / "none.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    write_slide(tmp_path / "empty.tif", with_figures(1500, 1200, []))
+    rows = {"slide": [slide.name, "empty.tif"], "figures": ["a.geojson", "none.geojson"]}
+    pd.DataFrame(rows).to_csv(tmp_path / "slides.csv", index=False)
+    for result in (model.classify(slide, figures=tmp_path / "a.geojson"), model.classify(tmp_path / "slides.csv")):
+        assert len(result.predictions) == len(places)
+        said = "2 of 6 detections repeat the place of another: each is counted"
+        assert (said in result.notes) is (len(places) > len(PLACES))
+    assert {"2 slides", "no detections on 1 slide: empty.tif"} <= set(result.notes)
+
+
 def test_the_curve_keeps_neighbors_together():
     columns, rows = (grid.ravel().astype(float) for grid in np.meshgrid(range(4), range(4)))
     got = z_order(columns, rows).reshape(4, 4)

@@ -73,8 +73,9 @@ def place(slide: Path, detections: Detections, reading: Reading | None = None) -
         raise no_resolution(slide.name)
     said = f"{known:.4g} um/px {'as the file says' if mpp else 'as given'}"
     rows = _rows(detections, slide.name, known) | {"image": slide.name, "slide": slide.name, "mpp": reading.mpp}
-    notes = (*detections.notes, f"{slide.name}: {size[0]:,} x {size[1]:,} px, {said}")
-    return figures_from(pd.DataFrame(rows), slide.parent, slide.name, notes)
+    table = pd.DataFrame(rows)
+    notes = (*detections.notes, f"{slide.name}: {size[0]:,} x {size[1]:,} px, {said}", *_repeated(table))
+    return figures_from(table, slide.parent, slide.name, notes)
 
 
 def no_resolution(name: str) -> SourceError:
@@ -133,10 +134,22 @@ def read_slides(table: pd.DataFrame, root: Path, name: str, reading: Reading | N
     filled = [part for part in parts if not part.empty]
     if not filled:
         raise SourceError(f"{name} has no detections on any of its {len(table)} slides", "check the column 'figures'")
-    notes = [f"{len(table)} slides"]
+    notes = [_slides(len(table))]
     if empty:
-        notes.append(f"no detections on {len(empty)} slides: {', '.join(empty[:SHOWN])}")
-    return figures_from(pd.concat(filled, ignore_index=True), root, name, tuple(notes))
+        notes.append(f"no detections on {_slides(len(empty))}: {', '.join(empty[:SHOWN])}")
+    joined = pd.concat(filled, ignore_index=True)
+    return figures_from(joined, root, name, (*notes, *_repeated(joined)))
+
+
+def _repeated(table: pd.DataFrame) -> tuple[str, ...]:
+    """A sentence on detections that lie where another does, which raise every count; none where there are none."""
+    places = table[["image", "x", "y"]].dropna()
+    again = int(places.duplicated().sum())
+    return (f"{again:,} of {len(table):,} detections repeat the place of another: each is counted",) if again else ()
+
+
+def _slides(number: int) -> str:
+    return f"{number:,} slide" + ("" if number == 1 else "s")
 
 
 def _check_paths(table: pd.DataFrame, name: str) -> None:

@@ -24,7 +24,7 @@ def _numbers(slide: SlideFindings) -> str:
     parts = [counted(slide.counted, "figure") + f", {slide.counts['amf']:,} AMF"]
     if slide.tissue_mm2:
         density = slide.counted / slide.tissue_mm2
-        parts.append(f"{density:.3g} per mm² of {slide.tissue_mm2:.3g} mm² tissue")
+        parts.append(f"{density:,.{0 if density >= 100 else 2}f} per mm² of {slide.tissue_mm2:.3g} mm² tissue")
     if slide.hotspot:
         spot = slide.hotspot
         parts.append(f"hotspot of {spot.mm2:.2f} mm²: {counted(spot.figures, 'figure')}, {spot.amf:,} AMF")

@@ -47,3 +47,20 @@ class Visitor:
     def undo(self) -> Any:
         """Take the last vote back; gives the answer."""
         return self.client.post("/undo", data={"request": uuid.uuid4().hex}, headers={"X-CSRF-Token": self.csrf})
+
+
+def rates(html: str) -> list[str]:
+    """The AMF rates that a page shows."""
+    return re.findall(r'<b class="amf" id="[\w-]+">(.*?)</b>', html)
+
+
+def labeled(html: str) -> int:
+    """How many figures a page says are labeled."""
+    found = re.search(r'data-labeled="(\d+)"', html)
+    assert found
+    return int(found.group(1))
+
+
+def cells(html: str) -> list[str]:
+    """The texts of all cells of a page's tables."""
+    return re.findall(r"<t[hd][^>]*>([^<]+)<", html)

@@ -60,3 +60,9 @@ def visitor(review: Callable[..., Any]) -> Callable[..., Any]:
         return Visitor(create_app(study or review(), Bind("127.0.0.1", None)), token)
 
     return call
+
+
+@pytest.fixture
+def ann(visitor: Callable[..., Any]) -> Any:
+    """The one reader who needs no token."""
+    return visitor()

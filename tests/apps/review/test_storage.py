@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,13 +27,14 @@ SERVER = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of an empty PostgreSQL database, on a socket of its own."""
     pytest.importorskip("psycopg", reason="the driver psycopg is not installed")
     initdb = Path(found) if (found := shutil.which("initdb")) else next(reversed(SERVER), None)
     if initdb is None:
         pytest.skip("no PostgreSQL server: there is no initdb")
-    home = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folders, which another user may not enter.
+    home = Path(tempfile.mkdtemp(prefix="atypica-"))
     as_nobody = _as_nobody(home)
     run = lambda *command: subprocess.run([*as_nobody, *map(str, command)], check=True, capture_output=True, cwd="/")  # noqa: E731
     run(initdb, "-D", home / "data", "-U", "reader", "-A", "trust", "--no-sync", "-E", "UTF8")
@@ -41,6 +43,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     run(control, "-D", home / "data", "-w", "-l", home / "log", "-o", settings, "start")
     yield f"postgresql://reader@/postgres?host={home}"
     run(control, "-D", home / "data", "-m", "immediate", "stop")
+    shutil.rmtree(home)
 
 
 def _as_nobody(home: Path) -> list[str]:
@@ -49,8 +52,6 @@ def _as_nobody(home: Path) -> list[str]:
         return []
     if not shutil.which("setpriv"):
         pytest.skip("root cannot start PostgreSQL, and there is no setpriv")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
     os.chown(home, 65534, 65534)
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 

@@ -1,0 +1,81 @@
+"""A blinded reader learns nothing of the model's opinion before the vote is cast."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pandas as pd
+import pytest
+from review_visitor import cells
+
+
+def test_blinded_the_opinion_shows_only_after_the_vote(visitor, review):
+    study = review(blinded=True)
+    ann = visitor(study)
+    key, other = ann.keys(sort="source")[:2]
+    hidden = ann.page() + ann.tiles(sort="source") + ann.client.get(f"/figures/{key}").text
+    assert "p(AMF)" not in hidden
+    assert 'class="says' not in ann.tiles(sort="source")
+    assert "model corrected" not in hidden
+    assert "label" not in re.findall(r"Came with: (\w+)", hidden)
+    assert ann.client.get(f"/pictures/{key}/map").status_code == 403
+    assert ann.vote(key, call="confirm").status_code == 403
+    answer = ann.vote(key, call="AMF")
+    assert 'class="says' in answer.text
+    assert "p(AMF)" in ann.client.get(f"/figures/{key}").text
+    assert ann.client.get(f"/pictures/{key}/map").status_code == 200
+    assert "p(AMF)" not in ann.client.get(f"/figures/{other}").text
+    ann.undo()
+    assert "p(AMF)" not in ann.client.get(f"/figures/{key}").text
+    ann.vote(key, call="NMF")
+    assert [row["model_shown"] for row in study.votes.raw()] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"sort": "uncertainty"}, {"sort": "amf"}, {"sort": "disagreement"}, {"sort": "unlike"}, {"prediction": "AMF"},
+     {"subtype": "other"}, {"check": "abstain"}],
+)  # fmt: skip
+def test_blinded_no_order_or_filter_tells_the_opinion(visitor, review, query):
+    ann = visitor(review(blinded=True))
+    for path in ("/", "/tiles", "/next"):
+        answer = ann.client.get(path, params={"start": 0, "count": 9, "as_of": 0, "after": 0, **query})
+        assert answer.status_code == 400, path
+
+
+def test_blinded_no_export_tells_the_opinion(visitor, review):
+    ann = visitor(review(blinded=True))
+    key = ann.keys(sort="source")[0]
+    ann.vote(key, call="", comment="not called yet")
+    assert ann.client.get("/export/figures.csv?every=true").status_code == 403
+    votes = pd.read_csv(io.StringIO(ann.client.get("/export/votes.csv").text))
+    assert votes["model_p_amf"].isna().all()
+    assert votes["model_prediction"].isna().all()
+
+
+def test_blinded_a_reader_gets_no_other_votes(visitor, review):
+    study = review(blinded=True)
+    tokens = {name: study.readers.admit(name) for name in ("ann", "bob")}
+    ann, bob = (visitor(study, tokens[name]) for name in ("ann", "bob"))
+    key = ann.keys(sort="source")[0]
+    bob.vote(key, call="AMF")
+    assert "bob" not in ann.client.get("/export/votes.csv").text
+    assert "AMF" not in ann.client.get("/export/figures.csv").text
+    assert f"/pictures/{key}" not in ann.client.get("/agreement").text
+
+
+def test_blinded_the_agreement_of_others_tells_nothing_of_figures_not_called(visitor, review):
+    study = review(blinded=True)
+    tokens = {name: study.readers.admit(name) for name in ("ann", "bob")}
+    ann, bob = (visitor(study, tokens[name]) for name in ("ann", "bob"))
+    keys = ann.keys(sort="source")[:3]
+    for key in keys:
+        bob.vote(key, call="AMF")
+    before = cells(ann.client.get("/agreement").text)
+    assert not {"bob", "the model"} & set(before)
+    ann.vote(keys[0], call="NMF")
+    after = cells(ann.client.get("/agreement").text)
+    assert after[after.index("bob") :][:5] == ["bob", "0", "1", "0", "0"]
+    place = max(at for at, text in enumerate(after) if text == "bob")
+    assert after[place : place + 3] == ["bob", "the model", "1"]

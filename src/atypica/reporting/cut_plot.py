@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from atypica.inference.cases import FEW_FIGURES
-from atypica.reporting.plots import AMF_COLOR, INK, LINE, MUTED
+from atypica.reporting.plots import AMF_COLOR, INK, LINE, bare
 
 NAMES = {"detection_score": "least detection score", "ood": "greatest ood"}
 SIZE = (3.5, 3.4)
@@ -48,7 +48,7 @@ def _rates(axes: Axes, rates: pd.DataFrame) -> None:
     axes.set_ylim(0, min(1.0, top) * 1.04)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_title("AMF rate, and 95 % interval (band)", fontsize=9, color=AMF_COLOR, loc="left", pad=4)
-    _bare(axes)
+    bare(axes, pad=4)
 
 
 def _counts(axes: Axes, rates: pd.DataFrame) -> None:
@@ -57,7 +57,7 @@ def _counts(axes: Axes, rates: pd.DataFrame) -> None:
     axes.set_ylim(0, max(1.0, float(figures.max())) * 1.2)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.set_title("figures counted", fontsize=9, color=INK, loc="left", pad=4)
-    _bare(axes)
+    bare(axes, pad=4)
 
 
 def _mark(above: Axes, below: Axes, rates: pd.DataFrame) -> None:
@@ -82,13 +82,3 @@ def _limits(axes: Axes, cuts: Any) -> None:
     margin = 0.03 * float(cuts[-1] - cuts[0]) or 0.5
     axes.set_xlim(float(cuts[0]) - margin, float(cuts[-1]) + margin)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_axisbelow(True)
-    axes.grid(axis="y", color=LINE, lw=0.8)
-    axes.tick_params(colors=MUTED, length=0, pad=4)
-    axes.xaxis.label.set_color(MUTED)
-    axes.yaxis.label.set_color(MUTED)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)

@@ -11,10 +11,10 @@ from atypica.reporting.numbers import FILTERS
 
 
 @cache
-def environment() -> Environment:
-    """Jinja over the package's templates, with our filters: text is escaped, and an unknown name is an error."""
+def environment(package: str = "atypica.reporting") -> Environment:
+    """Jinja over a package's templates, with our filters: text is escaped, and an unknown name is an error."""
     found = Environment(
-        loader=PackageLoader("atypica.reporting"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -82,14 +82,19 @@ def subtype_bars(counts: Mapping[Subtype, int]) -> Figure:
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
+    bare(axes, pad=6)
+    return figure, axes
+
+
+def bare(axes: Axes, pad: float) -> None:
+    """Leave of the frame the x axis alone, over a faint grid; `pad` points between ticks and their labels."""
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=LINE, lw=0.8)
-    axes.tick_params(colors=MUTED, length=0, pad=6)
+    axes.tick_params(colors=MUTED, length=0, pad=pad)
     axes.xaxis.label.set_color(MUTED)
     axes.yaxis.label.set_color(MUTED)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    return figure, axes
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:

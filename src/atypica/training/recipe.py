@@ -62,19 +62,20 @@ class Recipe(Settings):
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with any setting but the description.
+        """Twelve hexadecimal digits that change with any setting but the description and `training.compile`.
 
         Settings left at their default do not count, so a new setting leaves the hash of older runs as it is.
         """
-        return self._digest({"description"})
+        return self._digest("description")
 
     @property
     def fold_hash(self) -> str:
         """The same of what the folds depend on: a run keeps its folds when only `distill` changes."""
-        return self._digest({"description", "distill"})
+        return self._digest("description", "distill")
 
-    def _digest(self, without: set[str]) -> str:
-        values = self.model_dump(mode="json", exclude=without, exclude_defaults=True)
+    def _digest(self, *without: str) -> str:
+        silent = {"training": {"compile"}} | dict.fromkeys(without, True)
+        values = self.model_dump(mode="json", exclude=silent, exclude_defaults=True)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_yaml(self) -> str:

@@ -25,22 +25,41 @@ if TYPE_CHECKING:
     from atypica.data.figures import Figures
 
 app = App(name="grand-challenge", help="Enter the MIDOG 2025 challenge, track 2, or check what an entry hands in.")
+JobFolder = Annotated[Path, Parameter(name="--input", help="The job's folder with inputs.json and images/.")]
+AnswerFolder = Annotated[Path, Parameter(name=("--output", "--out"), help="The folder for the answers.")]
+OwnModel = Annotated[Path | None, Parameter(help="A model bundle (folder or zip).")]
+Weights = Annotated[
+    Path,
+    Parameter(
+        help="A folder that may hold a bundle; used if there is one and --model is not given. Else the model that "
+        "comes with atypica."
+    ),
+]
+Views = Annotated[Literal[1, 8], Parameter(help="8 averages over rotations and flips: better, eight times slower.")]
+Threshold = Annotated[
+    str | None,
+    Parameter(
+        help="P(atypical) from which a page is called atypical: a number, or a name from the model's card. The card's "
+        "default if not given."
+    ),
+]
+Mpp = Annotated[float | None, Parameter(help="Micrometers per pixel, in place of the stack's own tag.")]
+Threads = Annotated[int | None, Parameter(help="Worker threads; one a core if not given.")]
 Input = Annotated[Path, Parameter(name="--input")]
-Output = Annotated[Path, Parameter(name=("--output", "--out"))]
 HOST = "127.0.0.1"
 
 
 @app.command
 def run(
     *,
-    input_: Input = Path("/input"),
-    output: Output = Path("/output"),
-    model: Path | None = None,
-    weights: Path = WEIGHTS,
-    views: Literal[1, 8] = 8,
-    threshold: str | None = None,
-    mpp: float | None = None,
-    threads: int | None = None,
+    input_: JobFolder = Path("/input"),
+    output: AnswerFolder = Path("/output"),
+    model: OwnModel = None,
+    weights: Weights = WEIGHTS,
+    views: Views = 8,
+    threshold: Threshold = None,
+    mpp: Mpp = None,
+    threads: Threads = None,
     lenient: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Type the stack of one job, once, and leave (the platform's exec mode).
@@ -51,24 +70,6 @@ def run(
 
     Parameters
     ----------
-    input_
-        The job's folder with inputs.json and images/.
-    output
-        The folder for the answers.
-    model
-        A model bundle (folder or zip).
-    weights
-        A folder that may hold a bundle; used if there is one and --model is not given. Else the model that comes
-        with atypica.
-    views
-        8 averages over rotations and flips: better, eight times slower.
-    threshold
-        P(atypical) from which a page is called atypical: a number, or a name from the model's card. The card's
-        default if not given.
-    mpp
-        Micrometers per pixel, in place of the stack's own tag.
-    threads
-        Worker threads; one a core if not given.
     lenient
         Leave with 0 where pages were answered neutrally: a platform may drop the answers of a job that leaves with
         anything else.
@@ -82,14 +83,14 @@ def run(
 @app.command
 def serve(
     *,
-    input_: Input = Path("/input"),
-    output: Output = Path("/output"),
-    model: Path | None = None,
-    weights: Path = WEIGHTS,
-    views: Literal[1, 8] = 8,
-    threshold: str | None = None,
-    mpp: float | None = None,
-    threads: int | None = None,
+    input_: JobFolder = Path("/input"),
+    output: AnswerFolder = Path("/output"),
+    model: OwnModel = None,
+    weights: Weights = WEIGHTS,
+    views: Views = 8,
+    threshold: Threshold = None,
+    mpp: Mpp = None,
+    threads: Threads = None,
     host: str = HOST,
     port: int = PORT,
 ) -> int:
@@ -100,24 +101,6 @@ def serve(
 
     Parameters
     ----------
-    input_
-        The job's folder with inputs.json and images/.
-    output
-        The folder for the answers.
-    model
-        A model bundle (folder or zip).
-    weights
-        A folder that may hold a bundle; used if there is one and --model is not given. Else the model that comes
-        with atypica.
-    views
-        8 averages over rotations and flips: better, eight times slower.
-    threshold
-        P(atypical) from which a page is called atypical: a number, or a name from the model's card. The card's
-        default if not given.
-    mpp
-        Micrometers per pixel, in place of the stack's own tag.
-    threads
-        Worker threads; one a core if not given.
     host
         The address to listen on. A container must listen on 0.0.0.0; anybody who reaches that may invoke.
     port

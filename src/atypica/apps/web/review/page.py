@@ -6,11 +6,11 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, cast
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from atypica.apps.web.review.ballot import Call
 from atypica.core.vocabulary import Subtype
-from atypica.reporting.numbers import count, decimal, percent
+from atypica.reporting.pages import environment
 
 SUBTYPE_KEYS = {subtype: str(number) for number, subtype in enumerate(Subtype, start=1)}
 """The key that labels a figure with a subtype, and so with its side."""
@@ -24,22 +24,16 @@ def page(template: str, **content: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("atypica.apps.web.review"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "decimal": decimal, "count": count, "side": _side}
-    cast("dict[str, Any]", environment.globals).update(
+    found = environment("atypica.apps.web.review")
+    found.filters["side"] = _side
+    cast("dict[str, Any]", found.globals).update(
         version=version("atypica"),
         Call=Call,
         Subtype=Subtype,
         call_keys=CALL_KEYS,
         subtype_keys=SUBTYPE_KEYS,
     )
-    return environment
+    return found
 
 
 def _side(share: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -13,10 +14,10 @@ from review_visitor import cells
 def test_blinded_the_opinion_shows_only_after_the_vote(visitor, review):
     study = review(blinded=True)
     ann = visitor(study)
-    key, other = ann.keys(sort="source")[:2]
-    hidden = ann.page() + ann.tiles(sort="source") + ann.client.get(f"/figures/{key}").text
+    key, other = ann.keys(sort="case")[:2]
+    hidden = ann.page() + ann.tiles(sort="case") + ann.client.get(f"/figures/{key}").text
     assert "p(AMF)" not in hidden
-    assert 'class="says' not in ann.tiles(sort="source")
+    assert 'class="says' not in ann.tiles(sort="case")
     assert "model corrected" not in hidden
     assert "label" not in re.findall(r"Came with: (\w+)", hidden)
     assert ann.client.get(f"/pictures/{key}/map").status_code == 403
@@ -34,8 +35,8 @@ def test_blinded_the_opinion_shows_only_after_the_vote(visitor, review):
 
 @pytest.mark.parametrize(
     "query",
-    [{"sort": "uncertainty"}, {"sort": "amf"}, {"sort": "disagreement"}, {"sort": "unlike"}, {"prediction": "AMF"},
-     {"subtype": "other"}, {"check": "abstain"}],
+    [{"sort": "source"}, {"sort": "uncertainty"}, {"sort": "amf"}, {"sort": "disagreement"}, {"sort": "unlike"},
+     {"prediction": "AMF"}, {"subtype": "other"}, {"check": "abstain"}],
 )  # fmt: skip
 def test_blinded_no_order_or_filter_tells_the_opinion(visitor, review, query):
     ann = visitor(review(blinded=True))
@@ -46,7 +47,7 @@ def test_blinded_no_order_or_filter_tells_the_opinion(visitor, review, query):
 
 def test_blinded_no_export_tells_the_opinion(visitor, review):
     ann = visitor(review(blinded=True))
-    key = ann.keys(sort="source")[0]
+    key = ann.keys(sort="case")[0]
     ann.vote(key, call="", comment="not called yet")
     assert ann.client.get("/export/figures.csv?every=true").status_code == 403
     votes = pd.read_csv(io.StringIO(ann.client.get("/export/votes.csv").text))
@@ -58,7 +59,7 @@ def test_blinded_a_reader_gets_no_other_votes(visitor, review):
     study = review(blinded=True)
     tokens = {name: study.readers.admit(name) for name in ("ann", "bob")}
     ann, bob = (visitor(study, tokens[name]) for name in ("ann", "bob"))
-    key = ann.keys(sort="source")[0]
+    key = ann.keys(sort="case")[0]
     bob.vote(key, call="AMF")
     assert "bob" not in ann.client.get("/export/votes.csv").text
     assert "AMF" not in ann.client.get("/export/figures.csv").text
@@ -69,7 +70,7 @@ def test_blinded_the_agreement_of_others_tells_nothing_of_figures_not_called(vis
     study = review(blinded=True)
     tokens = {name: study.readers.admit(name) for name in ("ann", "bob")}
     ann, bob = (visitor(study, tokens[name]) for name in ("ann", "bob"))
-    keys = ann.keys(sort="source")[:3]
+    keys = ann.keys(sort="case")[:3]
     for key in keys:
         bob.vote(key, call="AMF")
     before = cells(ann.client.get("/agreement").text)
@@ -79,3 +80,60 @@ def test_blinded_the_agreement_of_others_tells_nothing_of_figures_not_called(vis
     assert after[after.index("bob") :][:5] == ["bob", "0", "1", "0", "0"]
     place = max(at for at, text in enumerate(after) if text == "bob")
     assert after[place : place + 3] == ["bob", "the model", "1"]
+
+
+def test_blinded_a_model_that_was_seen_before_is_not_called_unseen(visitor, review):
+    ann = visitor(review())
+    looked, tiled, never = review().catalog.keys[:3]
+    ann.client.get(f"/figures/{looked}")
+    ann.keys(sort="source", start=1, count=1)
+    blind = review(blinded=True)
+    visitor(blind).vote(looked, tiled, never, call="AMF")
+    shown = {row["figure"]: row["model_shown"] for row in blind.votes.raw()}
+    ids = [blind.catalog.ids[blind.catalog.rows[key]] for key in (looked, tiled, never)]
+    assert [shown[figure] for figure in ids] == [True, True, False]
+
+
+def test_blinded_looking_is_not_being_shown(visitor, review):
+    study = review(blinded=True)
+    ann = visitor(study)
+    key = ann.keys(sort="case")[0]
+    ann.client.get(f"/figures/{key}")
+    assert study.sightings.among(1, study.catalog.ids) == set()
+    ann.vote(key, call="NMF")
+    ann.undo()
+    ann.vote(key, call="AMF")
+    assert [row["model_shown"] for row in study.votes.raw()] == [False, False, True]
+
+
+def test_blinded_no_name_of_a_file_is_told(visitor, review):
+    study = review(blinded=True)
+    ann = visitor(study)
+    keys = ann.keys(sort="case")
+    broken = study.catalog.keys[35]
+    ann.vote(keys[0], call="", comment="not called")
+    told = [
+        ann.page(),
+        ann.tiles(sort="case"),
+        ann.client.get("/agreement").text,
+        ann.client.get("/export/votes.csv").text,
+    ]
+    told += [ann.client.get(f"/figures/{key}").text for key in (keys[0], broken)]
+    told += [ann.client.get(f"/pictures/{broken}/view").text, ann.vote(broken, call="confirm").text]
+    for text in told:
+        assert "drawn_0" not in text
+        assert ".png" not in text
+    assert f"figure {keys[0][:8]}" in told[1]
+    assert ann.keys(find=keys[0][:8]) == [keys[0]]
+    assert ann.keys(find="drawn_00001") == []
+
+
+def test_blinded_the_order_within_a_case_is_not_that_of_the_source(visitor, review):
+    study = review(blinded=True)
+    rows = [study.catalog.rows[key] for key in visitor(study).keys(sort="case")]
+    cases = study.catalog.case[rows]
+    assert list(cases) == sorted(cases)
+    pairs = [
+        (first, second) for first, second in pairwise(rows) if study.catalog.case[first] == study.catalog.case[second]
+    ]
+    assert any(first > second for first, second in pairs)

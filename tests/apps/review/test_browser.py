@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pyramid import with_figures, write_slide
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
@@ -128,6 +129,12 @@ def test_twenty_figures_by_keyboard(server, window):
     labeled(page, 20)
     assert page.text_content("#own-rate") != rate
 
+    # A label that follows an undo at once, before its answer, meets the same figure.
+    page.evaluate("for (const key of 'za') document.dispatchEvent(new KeyboardEvent('keydown', { key }))")
+    until(page, "document.querySelector('.tile[data-index=\"19\"] .call')?.textContent", "AMF")
+    labeled(page, 20)
+    assert focused(page) == "20"
+
     # Select three by Shift, confirm them, and take the batch back.
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
@@ -186,12 +193,96 @@ def test_a_kill_amid_votes_loses_none_of_an_open_window(server, window):
     assert "7 rows" in page.text_content(".exports")
 
 
+def test_a_vote_whose_answer_does_not_come_is_sent_again_and_counts_once(server, window):
+    server.start()
+    page = window(server.url + "?sort=source")
+    held = []
+    page.route("**/votes", lambda route: held.append(route) if not held else route.continue_())
+    page.keyboard.press("n")
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "1 vote waits" in page.text_content("#trouble")
+    labeled(page, 1)
+    until(page, "document.getElementById('trouble').hidden")
+    first = held[0].request.post_data
+    sent = page.evaluate(
+        "body => fetch('/votes', {method: 'POST', body, headers: {'X-CSRF-Token': document.body.dataset.csrf,"
+        " 'Content-Type': 'application/x-www-form-urlencoded'}}).then(answer => answer.status)",
+        first,
+    )
+    assert sent == 200
+    page.goto(server.url + "export")
+    assert "1 rows" in page.text_content(".exports")
+
+
+DRAWN = """(() => {
+  const canvas = document.querySelector("#slide canvas");
+  const at = [canvas?.width >> 1, canvas?.height >> 1, 1, 1];
+  return canvas?.width > 0 && canvas.getContext("2d").getImageData(...at).data[3] === 255;
+})()"""
+IN_THE_MIDDLE = """(() => {
+  const [slide, field] = ["#slide", ".on-slide"].map((name) => document.querySelector(name).getBoundingClientRect());
+  return field.width > 8 && Math.abs(slide.x + slide.width / 2 - field.x - field.width / 2) < 3;
+})()"""
+
+
+@pytest.fixture
+def on_slide(tmp_path: Path, tiny_bundle: Path) -> Path:
+    """Results of three drawn figures on a drawn slide."""
+    from atypica.data.sources import open_source
+    from atypica.inference.model import load_model
+
+    home = tmp_path / "slides"
+    home.mkdir()
+    points = [(400, 500), (900, 700), (1500, 1200)]
+    write_slide(home / "one.tif", with_figures(2000, 1600, points))
+    table = pd.DataFrame({"image": "one.tif", "x": [x for x, _ in points], "y": [y for _, y in points], "case": "A"})
+    table.to_csv(home / "figures.csv", index=False)
+    load_model(tiny_bundle).classify(open_source(home / "figures.csv"), threads=1).write(home / "results")
+    return home / "results"
+
+
+def test_the_slide_around_a_figure(on_slide, tmp_path, tiny_bundle, window):
+    server = Server(on_slide, tmp_path, tiny_bundle)
+    try:
+        server.start()
+        page = window(server.url + "?sort=source")
+        refused = []
+        page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+        page.keyboard.press("w")
+        until(page, DRAWN)
+        # The field of the network is marked in the middle, where the figure is.
+        until(page, IN_THE_MIDDLE)
+        assert page.text_content(".scale") == "100 µm"
+        # The next figure on the same slide; keys still label.
+        page.keyboard.press("ArrowRight")
+        until(page, "document.querySelector('#wider')?.dataset.x", "900.0")
+        until(page, IN_THE_MIDDLE)
+        page.mouse.move(*center(page, "#slide"))
+        page.mouse.wheel(0, -400)
+        until(page, "document.querySelector('.scale').textContent !== '100 µm'")
+        page.keyboard.press("0")
+        until(page, "document.querySelector('.scale').textContent", "100 µm")
+        page.mouse.click(*center(page, "#slide"))
+        page.keyboard.press("a")
+        labeled(page, 1)
+        page.keyboard.press("w")
+        assert page.is_hidden("#slide")
+        assert refused == []
+    finally:
+        server.stop()
+
+
+def center(page: Any, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def test_two_blinded_readers(server, window):
     said = server.start("--reader", "ann", "--reader", "bob", "--blind")
     links = dict(re.findall(r"(ann|bob): (http\S+)", said))
     ann, bob = window(links["ann"]), window(links["bob"])
     for page in (ann, bob):
-        page.goto(server.url + "?sort=source")
+        page.goto(server.url + "?sort=case")
         page.wait_for_selector(".tile.focus")
     assert ann.locator(".tile .says, .inspector .says").count() == 0
     assert "shows when you have called" in ann.text_content(".inspector")
@@ -208,7 +299,7 @@ def test_two_blinded_readers(server, window):
     assert ann.locator(".differences li").count() > 0
     # Another's link in the same browser changes who reads; the old page can vote no more.
     old = ann.context.new_page()
-    old.goto(server.url + "?sort=source")
+    old.goto(server.url + "?sort=case")
     old.wait_for_selector(".detail")
     ann.goto(links["bob"])
     old.bring_to_front()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from review_visitor import labeled, rates
 
+from atypica.apps.web.review.query import LONGEST_FIND
 from atypica.data.sources import open_source
 from atypica.evaluation.agreement import cohen_kappa
 from atypica.evaluation.intervals import wilson
@@ -25,7 +27,7 @@ def test_the_page_opens_without_ceremony(ann):
 
 
 def test_nothing_comes_from_elsewhere(ann):
-    for path in ("/", "/agreement", "/export", "/static/review.css", "/static/review.js", "/static/gallery.js"):
+    for path in ("/", "/agreement", "/export", "/static/review.css", "/static/review.js", "/static/slide.js"):
         text = ann.client.get(path, headers={"accept": "text/html"}).text
         assert not re.findall(r"(?:src|href|from|url\()\s*=?\s*[\"']?(?:https?:)?//[\w.]+", text), path
 
@@ -69,6 +71,27 @@ def test_filters(ann, typed, review):
     assert shown(check="abstain") == list(np.flatnonzero(table["abstain"] == True))  # noqa: E712
     assert shown(find="_00007") == [6]
     assert shown(case="no such case") == []
+
+
+def test_a_page_offers_no_vote_that_is_refused(ann, review):
+    key = ann.keys()[0]
+    long, wide = "x" * LONGEST_FIND, "\U0001f52c" * LONGEST_FIND
+    for query in ({"find": long}, {"find": wide}, {"find": wide, "case": "c" * 5000, "slide": "é" * 900}):
+        html = ann.page(**query)
+        filters = unescape(re.search(r'data-filters="(.*?)"', html).group(1))
+        assert ann.vote(key, call="AMF", filters=filters).status_code == 200
+    assert ann.client.get("/", params={"find": long + "x"}).status_code == 400
+    assert f'maxlength="{LONGEST_FIND}"' in ann.page()
+
+
+def test_the_likeliest_subtype_on_the_other_side_is_explained(ann, review):
+    catalog = review().catalog
+    for row, key in enumerate(catalog.keys[:35]):
+        opinion = catalog.opinion(row)
+        side = max(opinion.odds, key=lambda odd: odd[1])[0].side.value
+        html = ann.client.get(f"/figures/{key}").text
+        assert ("decides first" in html) == (side != opinion.prediction)
+    assert len({opinion.prediction for opinion in map(catalog.opinion, range(35))}) == 2
 
 
 def test_an_impossible_query_is_refused(ann):
@@ -253,6 +276,27 @@ def test_the_export_is_a_figure_table(visitor, review, tmp_path):
     assert every["review"].fillna("").tolist()[:5] == ["labeled", "undecided", "not a mitosis", "labeled", ""]
     assert "earlier_label" in every
     assert every["comment"][3] == "bob: ring"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_that_a_person_typed_is_a_formula(visitor, review, tmp_path, start):
+    study = review()
+    name = f"{start}1+1" if start.isprintable() else "ann"
+    ann = visitor(study, study.readers.admit(name))
+    key = ann.keys(sort="source")[0]
+    comment = f'{start}HYPERLINK("http://evil.example")'
+    ann.vote(key, call="AMF", subtype="multipolar", comment=comment, filters=comment)
+    votes = pd.read_csv(io.StringIO(ann.client.get("/export/votes.csv").content.decode()))
+    assert votes["comment"].tolist() == votes["filters"].tolist() == [f"'{comment}"]
+    path = tmp_path / "export.csv"
+    path.write_bytes(ann.client.get("/export/figures.csv").content)
+    figures = open_source(path)
+    cells = [value for value in figures.table.to_numpy(dtype=object).ravel() if isinstance(value, str)]
+    assert not [value for value in cells if value.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    # What is trained on is as it was.
+    assert figures.table["figure_id"].tolist() == [study.catalog.ids[0]]
+    assert (figures.labels.tolist(), figures.table["subtype"].tolist()) == ([1.0], ["multipolar"])
+    assert figures.path(figures.table["image"][0]).is_file()
 
 
 def test_votes_outlive_the_server(visitor, review):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from atypica.apps.cli.classify import prepare_folder
 from atypica.apps.cli.screen import counted, say, show_files, show_result, show_source
 from atypica.core.errors import MissingExtraError, SettingsError
-from atypica.core.tables import check_table_name, write_table
+from atypica.core.tables import PARQUET, check_table_name, write_table
 from atypica.data.sources import open_source
 from atypica.inference.model import Model, load_model
 from atypica.inference.result import Result
@@ -124,12 +124,12 @@ def _typed(given: str, source: str | None, out: Path, model: Model, mpp: float |
 
 
 def _export(page: Review, path: Path) -> int:
-    from atypica.apps.web.review.export import figure_table
+    from atypica.apps.web.review.export import figure_table, without_formulas
 
     standing, names = page.votes.all_standing(), page.readers.names()
     voted = {who: name for who, name in names.items() if who in standing and standing[who].votes}
     table = figure_table(page.catalog, page.result.figures, standing, voted, folder=path.parent)
-    write_table(table, path)
+    write_table(table if path.suffix.lower() in PARQUET else without_formulas(table), path)
     say(f"{counted(len(table), 'figure')} with a label, by {counted(len(voted), 'reader')}")
     show_files([path])
     return 0

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from atypica.apps.web.bind import Bind
 from atypica.apps.web.review.access import NotSignedIn, RefusedError
 from atypica.apps.web.review.page import page
-from atypica.apps.web.review.routes import entry, gallery, pictures, reports, voting
+from atypica.apps.web.review.routes import entry, gallery, pictures, reports, slides, voting
 from atypica.apps.web.review.study import Review
 from atypica.apps.web.security import OriginGate, SmallBodies, StrictHeaders, problem
 from atypica.core.errors import AtypicaError, FigureError
@@ -31,7 +31,7 @@ def create_app(review: Review, bind: Bind) -> ASGIApp:
     """
     app = FastAPI(title="atypica review", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.review = review
-    for routes in (entry, gallery, pictures, voting, reports):
+    for routes in (entry, gallery, pictures, slides, voting, reports):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(NotSignedIn, _to_the_entrance)

@@ -20,6 +20,8 @@ from atypica.reporting.summary import strange
 Texts = NDArray[np.object_]
 Floats = NDArray[np.float64]
 NO_CASE = "(no case)"
+UNREADABLE = "this figure cannot be shown"
+"""All that a blinded reader is told of an error; it may hold a file's name."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,10 @@ class Catalog:
 
     Args:
         result: typed figures.
+        blinded: names are made from keys, as a figure's id or file may tell its label.
     """
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, *, blinded: bool = False) -> None:
         table = result.predictions.reset_index(drop=True)
         self._table, self._figures = table, result.figures
         shown = without_folders(result.figures.root, table.get("image", ()))
@@ -57,13 +60,19 @@ class Catalog:
         self.keys: list[str] = [hashlib.sha256(figure.encode()).hexdigest()[:20] for figure in self.ids]
         self.rows: dict[str, int] = {key: row for row, key in enumerate(self.keys)}
         self.row_of: dict[str, int] = {figure: row for row, figure in enumerate(self.ids)}
-        self.names: list[str] = [shown(figure) for figure in self.ids]
+        self.blinded = blinded
+        self.names: list[str] = (
+            [f"figure {key[:8]}" for key in self.keys] if blinded else [shown(figure) for figure in self.ids]
+        )
         self.images: list[str] = [str(image) for image in result.figures.table["image"]]
         self.case: Texts = _texts(table, "case", NO_CASE)
         self.slide: Texts = _texts(table, "slide", "")
         self.prediction: Texts = _texts(table, "prediction", "")
         self.subtype: Texts = _texts(table, "subtype", "")
-        self.error: Texts = np.array([shown(text) for text in _texts(table, "error", "")], dtype=object)
+        errors = _texts(table, "error", "")
+        self.error: Texts = np.array(
+            [text and (UNREADABLE if blinded else shown(text)) for text in errors], dtype=object
+        )
         self.p_amf, self.threshold = _numbers(table, "p_amf"), _numbers(table, "threshold")
         self.uncertainty = _numbers(table, "uncertainty")
         self.disagreement, self.ood = _numbers(table, "p_disagreement"), _numbers(table, "ood")

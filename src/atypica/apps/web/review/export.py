@@ -19,6 +19,9 @@ from atypica.core.vocabulary import Label
 from atypica.core.votes import majority
 from atypica.data.figures import Figures, numbered
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""With what a cell begins that a spreadsheet takes for a formula, or strips to one (OWASP, CSV Injection)."""
+FREE_TEXT = ("comment", "reader", "filters")
 EARLIER = "earlier_"
 """Marks the labels and votes that came with the figures."""
 
@@ -63,15 +66,6 @@ def figure_table(
     table["review"] = [_verdict(row, label) for row, label in zip(rows, labels, strict=True)]
     table["comment"] = [_comments(catalog.ids[row], standing, names) for row in range(len(rows))]
     return table if every else table[table["label"].notna()].reset_index(drop=True)
-
-
-def slides_of(figures: Figures) -> list[str]:
-    """The images that figures have a place on (`x` and `y`), each once; none where figures have no place."""
-    table = figures.table
-    if "x" not in table or "y" not in table:
-        return []
-    placed = table["image"].notna() & table["x"].notna() & table["y"].notna()
-    return list(dict.fromkeys(table.loc[placed, "image"].astype(str)))
 
 
 def slide_predictions(labeled: pd.DataFrame, predictions: pd.DataFrame, figures: Figures, image: str) -> pd.DataFrame:
@@ -126,6 +120,20 @@ def _comments(figure: str, standing: Mapping[int, Standing], names: Mapping[int,
         if who in standing and (vote := standing[who].votes.get(figure)) and vote.comment
     ]
     return " | ".join(said) or None
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of this module as a spreadsheet may open it: what people typed starts no formula.
+
+    An apostrophe is put before comments, names of readers and, in the table of votes, filters that begin with one of
+    `FORMULA`. What `atypica train` reads (ids, images, labels, votes) stays as it is.
+    """
+    free = [column for column in table if str(column) in FREE_TEXT or str(column).startswith("reader_")]
+    guarded = {
+        column: [f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text for text in table[column]]
+        for column in free
+    }
+    return table.assign(**guarded)
 
 
 def vote_table(raw: list[dict[str, Any]]) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from atypica.apps.web.review.slides import slide_key
 from atypica.core.errors import FigureError
 from atypica.core.files import atomic_path
-from atypica.data.slide import open_slide
 from atypica.inference.pipeline import prepare
 from atypica.inference.result import Result
 from atypica.reporting.gallery import map_scale, overlay_image
@@ -20,11 +20,25 @@ THUMB_PX = 224
 VIEW_PX = 1024
 MAP_PX = 256
 QUALITY = 92
-AROUND_UM = 256.0
-"""Side of the tissue that is shown around a figure on a slide."""
-KINDS = {"thumb": ".jpg", "view": ".jpg", "map": ".png", "around": ".jpg"}
-"""`thumb`: the field that the network sees; `view`: the whole crop; `map`: what moved the network, over its field;
-`around`: the tissue around a figure that lies on a slide."""
+KINDS = {"thumb": ".jpg", "view": ".jpg", "map": ".png"}
+"""`thumb`: the field that the network sees; `view`: the whole crop; `map`: what moved the network, over its field."""
+
+
+class OnSlide(NamedTuple):
+    """Where a figure lies on a slide, in pixels of level 0.
+
+    Attributes:
+        slide: the slide's key.
+        x, y: the figure's center.
+        side: of the network's field.
+        mpp: micrometers per pixel.
+    """
+
+    slide: str
+    x: float
+    y: float
+    side: float
+    mpp: float
 
 
 class Field(NamedTuple):
@@ -70,13 +84,20 @@ class Pictures:
                     picture.save(temporary, quality=QUALITY, subsampling=0, optimize=True)
         return target
 
-    def on_slide(self, row: int) -> bool:
-        """Whether there is tissue around the crop to show.
+    def place(self, row: int) -> OnSlide | None:
+        """Where the figure lies on its slide; None for a crop of its own, around which there is nothing.
 
         Raises:
             FigureError: the figure cannot be read.
         """
-        return self._result.crops.read(row).place is not None
+        found = self._result.crops.read(row).place
+        if found is None:
+            return None
+        table = self._result.figures.table
+        side = self._result.card.geometry.field_um / found.mpp
+        return OnSlide(
+            slide_key(str(table["image"][row])), float(table["x"][row]), float(table["y"][row]), side, found.mpp
+        )
 
     def mpp(self, row: int) -> float:
         """Micrometers per pixel of level 0 of the figure's image.
@@ -115,8 +136,6 @@ class Pictures:
             image = Image.fromarray(self._result.crops.read(row).pixels)
             image.thumbnail((VIEW_PX, VIEW_PX), Image.Resampling.LANCZOS)
             return image
-        if kind == "around":
-            return self._around(row)
         if kind == "map":
             activation = self._result.explain([row])[1]
             # At the figure's own strength: beside sure figures, the map of an uncertain one could not be seen.
@@ -125,15 +144,4 @@ class Pictures:
         result = self._result
         image = Image.fromarray(prepare(result.classifier, result.crops, result.resolution, row).crop)
         image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
-        return image
-
-    def _around(self, row: int) -> Image.Image:
-        if not self.on_slide(row):
-            raise FigureError("this figure is a crop of its own, there is nothing around it", "type it on its slide")
-        side = round(AROUND_UM / self.mpp(row))
-        x, y = (float(self._result.figures.table[axis][row]) for axis in ("x", "y"))
-        with open_slide(self._paths[row]) as slide:
-            pixels = slide.read(round(x - side / 2), round(y - side / 2), side, side)
-        image = Image.fromarray(pixels)
-        image.thumbnail((VIEW_PX, VIEW_PX), Image.Resampling.LANCZOS)
         return image

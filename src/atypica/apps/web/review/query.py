@@ -29,14 +29,19 @@ SORTS = {
     "random": "shuffled",
 }
 """The orders, and how they are called on the page."""
-OPEN_SORTS = ("random", "case", "slide", "source")
-"""Those that tell nothing of the model's opinion; the first is a blinded reader's usual one."""
+OPEN_SORTS = ("random", "case", "slide")
+"""Those that tell nothing of the model's opinion, nor of labels (a source may list one class after the other); the
+first is a blinded reader's usual one."""
 LABELED = (
     {"no": "not yet", "yes": "all of them"}
     | {call.value: call.display for call in Call}
     | {"comment": "with a comment"}
 )
 """The values of the filter by one's own votes."""
+LONGEST_FIND = 200
+"""Characters to find a figure by."""
+LONGEST_FILTERS = 2000
+"""What a vote keeps of the filters, as in an address."""
 CHECK = {"abstain": "to be checked", "strange": "unlike the training figures"}
 
 
@@ -51,7 +56,7 @@ class Query:
         subtype: as predicted.
         labeled: one of `LABELED`, by the reader's own votes.
         check: one of `CHECK`.
-        find: a part of the figure's id.
+        find: a part of the figure's name.
     """
 
     sort: str = "uncertainty"
@@ -72,7 +77,7 @@ class Query:
             blinded: the model's opinion must not show through: what would tell it is refused.
 
         Raises:
-            SettingsError: an unknown value, or one that a blinded reader may not use.
+            SettingsError: an unknown value, one that a blinded reader may not use, or a text to find that is too long.
         """
         known = {name: given[name] for name in cls.__dataclass_fields__ if given.get(name)}
         query = cls(**({"sort": OPEN_SORTS[0] if blinded else cls.sort} | known))
@@ -80,6 +85,8 @@ class Query:
         return query
 
     def _check(self, blinded: bool) -> None:
+        if len(self.find) > LONGEST_FIND:
+            raise SettingsError(f"find has {len(self.find)} characters", f"give {LONGEST_FIND} at most")
         allowed: dict[str, Any] = {
             "sort": OPEN_SORTS if blinded else SORTS,
             "prediction": ("error",) if blinded else ("AMF", "NMF", "error"),
@@ -99,8 +106,9 @@ class Query:
 
     @property
     def filters(self) -> str:
-        """The filters alone, as in an address."""
-        return urlencode({name: value for name, value in asdict(self).items() if value and name != "sort"})
+        """The filters alone, as in an address; cut where names of cases or slides are longer than a vote keeps."""
+        given = {name: value for name, value in asdict(self).items() if value and name != "sort"}
+        return urlencode(given)[:LONGEST_FILTERS]
 
 
 def select(catalog: Catalog, query: Query, votes: Mapping[str, Vote], seed: int) -> Rows:
@@ -148,12 +156,15 @@ def _voted(catalog: Catalog, wanted: str, votes: Mapping[str, Vote]) -> NDArray[
 
 
 def _order(catalog: Catalog, sort: str, seed: int) -> Rows:
+    shuffled = np.random.default_rng(seed).permutation(len(catalog))
     if sort == "random":
-        return np.random.default_rng(seed).permutation(len(catalog))
+        return shuffled
     if sort in {"case", "slide"}:
         names = catalog.slide if sort == "slide" else catalog.case
         places = {name: place for place, name in enumerate(sorted(set(names), key=_natural))}
-        return np.argsort(np.array([places[name] for name in names]), kind="stable")
+        # Within a case the order of the source could tell a blinded reader the labels.
+        rows = shuffled if catalog.blinded else np.arange(len(catalog))
+        return rows[np.argsort(np.array([places[name] for name in names])[rows], kind="stable")]
     falling = {
         "uncertainty": catalog.uncertainty,
         "confidence": -catalog.uncertainty,

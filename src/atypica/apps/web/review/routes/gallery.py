@@ -11,8 +11,7 @@ from fastapi.responses import HTMLResponse
 from atypica.apps.web.review.access import Guest, Visit
 from atypica.apps.web.review.catalog import Catalog, Opinion
 from atypica.apps.web.review.page import page
-from atypica.apps.web.review.pictures import AROUND_UM
-from atypica.apps.web.review.query import CHECK, LABELED, OPEN_SORTS, SORTS, Query
+from atypica.apps.web.review.query import CHECK, LABELED, LONGEST_FIND, OPEN_SORTS, SORTS, Query
 from atypica.apps.web.review.storage.votes import Standing, Vote
 from atypica.core.errors import FigureError
 from atypica.core.vocabulary import Subtype
@@ -72,6 +71,7 @@ def home(guest: Guest, query: Asked, response: Response) -> HTMLResponse:
             as_of=as_of,
             shown=len(review.order(guest.reader, query, as_of)),
             progress=review.progress(guest.reader),
+            longest_find=LONGEST_FIND,
             **_choices(review.catalog, blinded=review.blinded),
         )
     )
@@ -104,7 +104,9 @@ def tiles(guest: Guest, query: Asked, start: int, count: int, as_of: int) -> HTM
     rows = guest.review.order(guest.reader, query, as_of)
     start, count = max(start, 0), min(max(count, 0), MOST_TILES)
     standing = guest.standing()
-    shown = [tile(guest, standing, int(row), start + place) for place, row in enumerate(rows[start : start + count])]
+    wanted = rows[start : start + count].tolist()
+    shown = [tile(guest, standing, row, start + place) for place, row in enumerate(wanted)]
+    guest.review.note_shown(guest.reader, [row for row, made in zip(wanted, shown, strict=True) if made.opinion])
     return HTMLResponse(page("_tiles.html.j2", tiles=shown, review=guest.review))
 
 
@@ -134,17 +136,20 @@ def detail(visitor: Visit, row: int) -> str:
     review, standing = visitor.review, visitor.standing()
     catalog = review.catalog
     try:
-        field, error = review.pictures.field(row), ""
-        around = review.result.card.geometry.field_um / AROUND_UM if review.pictures.on_slide(row) else 0.0
+        with review.unnamed():
+            field, error, place = review.pictures.field(row), "", review.pictures.place(row)
     except FigureError as found:
-        field, error, around = None, found.message, 0.0
+        field, error, place = None, found.message, None
+    shown = tile(visitor, standing, row, None)
+    if shown.opinion:
+        review.note_shown(visitor.reader, [row])
     return page(
         "_detail.html.j2",
         review=review,
-        tile=tile(visitor, standing, row, None),
+        tile=shown,
         slide=catalog.slide[row],
         field=field,
-        around=around,
+        place=place,
         unreadable=error,
         history=review.votes.history(visitor.reader, catalog.ids[row]),
     )

@@ -24,6 +24,8 @@ def picture(guest: Guest, key: str, kind: str) -> Response:
             raise RefusedError("the model's opinion is hidden until you vote", "vote first")
         if not review.pictures.maps or not review.catalog.typed[row]:
             raise FigureError("there is no map of this figure", "give the model that typed it with --model")
-    response = FileResponse(review.pictures.path(row, kind))
+        review.note_shown(guest.reader, [row])
+    with review.unnamed():
+        response = FileResponse(review.pictures.path(row, kind))
     response.headers["Cache-Control"] = "no-store" if kind == "map" else "private, max-age=3600"
     return response

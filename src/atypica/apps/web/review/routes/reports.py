@@ -13,8 +13,10 @@ from fastapi.responses import HTMLResponse, Response
 
 from atypica.apps.web.review.access import Guest, RefusedError, Visit
 from atypica.apps.web.review.agreement import agreed
-from atypica.apps.web.review.export import figure_table, slide_predictions, slides_of, vote_table
+from atypica.apps.web.review.export import figure_table, slide_predictions, vote_table, without_formulas
 from atypica.apps.web.review.page import page
+from atypica.apps.web.review.query import LONGEST_FIND
+from atypica.apps.web.review.slides import slides_of
 from atypica.core.errors import FigureError
 from atypica.inference.geojson import write_geojson
 
@@ -32,7 +34,15 @@ def agreement(guest: Guest) -> HTMLResponse:
     )
     shown = found.differences[:MOST_DIFFERENCES]
     return HTMLResponse(
-        page("agreement.html.j2", review=review, visit=guest, agreed=found, shown=shown, catalog=review.catalog)
+        page(
+            "agreement.html.j2",
+            review=review,
+            visit=guest,
+            agreed=found,
+            shown=shown,
+            catalog=review.catalog,
+            longest_find=LONGEST_FIND,
+        )
     )
 
 
@@ -70,6 +80,7 @@ def geojson(guest: Guest, slide: int) -> Response:
         raise FigureError("there is no such slide", "load the page again")
     figures = review.result.figures
     table = slide_predictions(_figures(guest, every=False), review.result.predictions, figures, slides[slide])
+    review.note_shown(guest.reader, [review.catalog.row_of[figure] for figure in table["figure_id"]])
     first = int((figures.table["image"].astype(str) == slides[slide]).to_numpy().argmax())
     with TemporaryDirectory() as folder:
         path = Path(folder) / "figures.geojson"
@@ -85,7 +96,11 @@ def _slides(guest: Visit) -> list[str]:
 @router.get("/export/votes.csv")
 def votes(guest: Guest) -> Response:
     """Every row ever added; of a blinded review, one's own."""
-    return _csv(guest, "votes", _votes(guest))
+    table, review = _votes(guest), guest.review
+    if not review.blinded and len(table):
+        known = review.catalog.row_of
+        review.note_shown(guest.reader, [known[figure] for figure in set(table["figure"]) if figure in known])
+    return _csv(guest, "votes", table)
 
 
 def _figures(guest: Visit, *, every: bool) -> pd.DataFrame:
@@ -102,14 +117,17 @@ def _figures(guest: Visit, *, every: bool) -> pd.DataFrame:
 def _votes(guest: Visit) -> pd.DataFrame:
     if not guest.review.blinded:
         return vote_table(guest.review.votes.raw())
-    seen = guest.standing().seen
+    seen, catalog = guest.standing().seen, guest.review.catalog
     rows = guest.review.votes.raw(guest.reader)
-    hidden = dict.fromkeys(("model_sha256", "model_prediction", "model_p_amf"))
-    return vote_table([row if row["figure"] in seen else row | hidden for row in rows])
+    hidden = dict.fromkeys(("model_sha256", "model_prediction", "model_p_amf", "image"))
+    name = lambda figure: catalog.names[catalog.row_of[figure]] if figure in catalog.row_of else None  # noqa: E731
+    return vote_table(
+        [row if row["figure"] in seen else row | hidden | {"figure": name(row["figure"])} for row in rows]
+    )
 
 
 def _csv(guest: Visit, what: str, table: pd.DataFrame) -> Response:
-    write: Callable[..., str] = table.to_csv
+    write: Callable[..., str] = without_formulas(table).to_csv
     return _download(guest, what, "csv", "text/csv; charset=utf-8", write(index=False).encode())
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from atypica.apps.web.review.access import RefusedError, Visit, Voter
 from atypica.apps.web.review.ballot import Ballot, Call
 from atypica.apps.web.review.page import page
-from atypica.apps.web.review.query import SORTS
+from atypica.apps.web.review.query import LONGEST_FILTERS, SORTS
 from atypica.apps.web.review.routes.gallery import tile
 from atypica.apps.web.review.storage.votes import Entry, Shown, Standing
 from atypica.core.errors import FigureError, SettingsError
@@ -29,7 +29,7 @@ MOST_CASES = 12
 def shown(
     view: Annotated[str, Form()] = "gallery",
     sort: Annotated[str, Form()] = "",
-    filters: Annotated[str, Form(max_length=2000)] = "",
+    filters: Annotated[str, Form(max_length=LONGEST_FILTERS)] = "",
     map: Annotated[bool, Form()] = False,
 ) -> Shown:
     """What the page says that the reader saw."""
@@ -46,21 +46,22 @@ def vote(
     comment: Annotated[str | None, Form()] = None,
     view: Annotated[str, Form()] = "gallery",
     sort: Annotated[str, Form()] = "",
-    filters: Annotated[str, Form(max_length=2000)] = "",
+    filters: Annotated[str, Form(max_length=LONGEST_FILTERS)] = "",
     map: Annotated[bool, Form()] = False,
 ) -> HTMLResponse:
     """Cast a vote on one figure or on several; `call` may be "confirm", which takes the model's calls over."""
     rows = _rows(voter, figures.split(","))
     standing = voter.standing()
     review, catalog = voter.review, voter.review.catalog
+    opinions = review.opinions(voter.reader, standing, rows)
     entries = [
         Entry(
             catalog.ids[row],
             catalog.images[row],
             _ballot(voter, standing, row, call, subtype, comment),
-            review.opinion(standing, row),
+            opinion,
         )
-        for row in rows
+        for row, opinion in zip(rows, opinions, strict=True)
     ]
     review.votes.cast(voter.signed, entries, shown(view, sort, filters, map), _request(request))
     return _answer(voter, rows)
@@ -72,7 +73,7 @@ def undo(
     request: Annotated[str, Form()],
     view: Annotated[str, Form()] = "gallery",
     sort: Annotated[str, Form()] = "",
-    filters: Annotated[str, Form(max_length=2000)] = "",
+    filters: Annotated[str, Form(max_length=LONGEST_FILTERS)] = "",
     map: Annotated[bool, Form()] = False,
 ) -> HTMLResponse:
     """Take the last vote, or batch, back."""

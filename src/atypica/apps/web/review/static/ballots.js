@@ -1,5 +1,13 @@
 // Votes wait in line and leave one at a time. One that gets no answer is sent again: the server counts it once.
 const WAIT_MS = [500, 1000, 2000, 4000];
+const PATIENCE_MS = [6000, 12000, 24000, 48000];
+
+// Gives a request up after a while; `stop` gives it up earlier.
+export function patience(ms, stop = null) {
+  const late = AbortSignal.timeout(ms);
+  return stop ? AbortSignal.any([late, stop]) : late;
+}
+const step = (list, number) => list[Math.min(number, list.length - 1)];
 
 export class Ballots {
   constructor(csrf, { done, refused, waiting }) {
@@ -21,16 +29,17 @@ export class Ballots {
     while (this.line.length) {
       const ballot = this.line[0];
       try {
-        const answer = await fetch(ballot.path, { method: "POST", body: ballot.body, headers: { "X-CSRF-Token": this.csrf, "HX-Request": "true" } });
-        if (answer.status >= 500) throw new Error(String(answer.status));
+        const answer = await fetch(ballot.path, { method: "POST", body: ballot.body, headers: { "X-CSRF-Token": this.csrf, "HX-Request": "true" }, signal: patience(step(PATIENCE_MS, tries)) });
+        if (answer.status >= 500 || answer.status === 408) throw new Error(String(answer.status));
+        const text = await answer.text();
         this.line.shift();
         if (tries) this.events.waiting(0);
         tries = 0;
-        if (answer.ok) this.events.done(ballot, await answer.text(), answer.headers);
-        else this.events.refused(ballot, await reason(answer));
+        if (answer.ok) this.events.done(ballot, text, answer.headers);
+        else this.events.refused(ballot, reason(answer.status, text));
       } catch {
         this.events.waiting(this.line.length);
-        await new Promise((resolve) => { setTimeout(resolve, WAIT_MS[Math.min(tries, WAIT_MS.length - 1)]); });
+        await new Promise((resolve) => { setTimeout(resolve, step(WAIT_MS, tries)); });
         tries += 1;
       }
     }
@@ -38,11 +47,11 @@ export class Ballots {
   }
 }
 
-async function reason(answer) {
+function reason(status, text) {
   try {
-    const { error, fix } = await answer.json();
+    const { error, fix } = JSON.parse(text);
     return fix ? `${error}: ${fix}` : error;
   } catch {
-    return `the server answers ${answer.status}`;
+    return `the server answers ${status}`;
   }
 }

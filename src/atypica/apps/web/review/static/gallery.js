@@ -1,9 +1,12 @@
 // The grid of figures: only what is near the window is in the page, so that any number of figures scrolls alike.
+import { patience } from "./ballots.js";
+
 const ROWS = 6;
 const GAP = 8;
 const UNDER = 26;
 const SIZES = [104, 128, 156, 192, 240, 300];
 const KEEP = 3;
+const PATIENCE_MS = 30000;
 
 export class Gallery {
   constructor(root, grid, onFocus) {
@@ -44,7 +47,9 @@ export class Gallery {
   }
 
   relayout() {
-    if (this.root.clientWidth === this.width) { this.draw(); return; }
+    // The large view hides the gallery; its tiles stay for the way back.
+    if (this.root.clientWidth < SIZES[0]) return;
+    if (this.root.clientWidth === this.width) { this.reveal(); return; }
     this.width = this.root.clientWidth;
     this.layout();
     this.reveal();
@@ -94,7 +99,7 @@ export class Gallery {
     await new Promise((resolve) => { setTimeout(resolve, this.chunks.size > 1 ? 60 : 0); });
     if (signal.aborted) return;
     try {
-      const answer = await fetch(`${this.address}&start=${number * this.step}&count=${this.step}`, { signal });
+      const answer = await fetch(`${this.address}&start=${number * this.step}&count=${this.step}`, { signal: patience(PATIENCE_MS, signal) });
       if (!answer.ok) throw new Error(String(answer.status));
       chunk.element.innerHTML = await answer.text();
       this.dress(chunk.element.querySelectorAll(".tile"));

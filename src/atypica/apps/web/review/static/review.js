@@ -1,14 +1,17 @@
-import { Ballots } from "./ballots.js";
+import { Ballots, patience } from "./ballots.js";
 import { Gallery, showMap } from "./gallery.js";
+import { SlideView } from "./slide.js";
 import { Stage } from "./stage.js";
 
 const $ = (id) => document.getElementById(id);
 const root = $("gallery");
 const inspector = $("inspector");
 const stage = new Stage(inspector);
+const slide = new SlideView(inspector, () => toast("The slide cannot be shown", true));
 const gallery = new Gallery(root, $("grid"), inspect);
 const ballots = new Ballots(document.body.dataset.csrf, { done, refused, waiting });
 let looked = null;
+const cast = [];
 
 // The chosen figure at large.
 let asking = new AbortController();
@@ -18,16 +21,17 @@ async function inspect(key, neighbors) {
   asking.abort();
   asking = new AbortController();
   try {
-    const answer = await fetch(`/figures/${key}`, { signal: asking.signal });
+    const answer = await fetch(`/figures/${key}`, { signal: patience(20000, asking.signal) });
+    if (answer.status >= 500) throw new Error(String(answer.status));
     if (!answer.ok) return;
     const html = await answer.text();
     if (looked !== key) return;
     inspector.innerHTML = html;
     stage.apply();
     showMap(inspector);
-    showAround();
+    showSlide();
   } catch (error) {
-    if (error.name !== "AbortError") waiting(ballots.line.length);
+    if (error.name !== "AbortError") setTimeout(() => { if (looked === key) inspect(key, neighbors); }, 2000);
     return;
   }
   for (const other of neighbors) new Image().src = `/pictures/${other}/view`;
@@ -48,6 +52,7 @@ function vote(fields, { advance = true } = {}) {
   const keys = batch ? [...gallery.selected] : [gallery.focused];
   if (!keys[0]) return;
   ballots.add("/votes", { ...shown(), ...fields, figures: keys.join(",") }, keys);
+  cast.push(keys);
   for (const key of keys) { gallery.pending.add(key); gallery.tile(key)?.classList.add("pending"); }
   if (batch) gallery.clear();
   else if (advance) gallery.focus(gallery.index + 1);
@@ -70,10 +75,21 @@ function closeComment() {
 $("commenting").addEventListener("submit", (event) => {
   event.preventDefault();
   const { key } = $("commenting").dataset;
-  ballots.add("/votes", { ...shown(), call: "keep", comment: $("comment").value, figures: key }, [key]);
+  const keys = [key];
+  ballots.add("/votes", { ...shown(), call: "keep", comment: $("comment").value, figures: key }, keys);
+  cast.push(keys);
   closeComment();
 });
-function undo() { ballots.add("/undo", shown(), []); }
+// The figure that is taken back is chosen at once: a label that follows quickly must not meet the next one.
+function undo() {
+  const keys = cast.pop() ?? [];
+  ballots.add("/undo", shown(), keys);
+  if (keys.length) goBack(keys[0]);
+}
+function goBack(key) {
+  const index = gallery.places.get(key);
+  if (index !== undefined) gallery.focus(index);
+}
 
 function done(ballot, html, headers) {
   htmx.swap(document.body, html, { swapStyle: "none" });
@@ -81,17 +97,18 @@ function done(ballot, html, headers) {
   for (const key of [...ballot.keys, ...keys]) gallery.pending.delete(key);
   gallery.dress(keys.map((key) => gallery.tile(key)).filter(Boolean));
   if (headers.get("X-Cases") === "reload") htmx.ajax("GET", "/cases", { target: "#cases", swap: "innerHTML" });
-  if (ballot.path === "/undo") undone(keys);
+  if (ballot.path === "/undo") undone(keys, ballot.keys);
   else if (keys.length > 1) toast(`${keys.length} figures labeled; z takes them back`);
   if (keys.includes(looked)) inspect(looked, []);
 }
-function undone(keys) {
+function undone(keys, expected) {
   if (!keys.length) { toast("Nothing to undo"); return; }
   toast(keys.length > 1 ? `${keys.length} votes taken back` : "Vote taken back");
-  const index = gallery.places.get(keys[0]);
-  if (index !== undefined) gallery.focus(index);
+  if (!keys.includes(expected[0])) goBack(keys[0]);
 }
 function refused(ballot, why) {
+  const place = cast.indexOf(ballot.keys);
+  if (place >= 0) cast.splice(place, 1);
   for (const key of ballot.keys) { gallery.pending.delete(key); gallery.tile(key)?.classList.remove("pending"); }
   toast(`Not saved: ${why}`, true);
 }
@@ -115,30 +132,36 @@ function toggleMaps() {
   $("maps")?.setAttribute("aria-pressed", on);
   if (on) { showMap(document); }
 }
-// The tissue around a figure on a slide; read only when it is asked for.
-function showAround() {
-  const image = document.body.classList.contains("wide") && inspector.querySelector("[data-around]");
-  if (image) image.src = image.dataset.around;
+// The slide around the figure; read only when it is asked for.
+const onSlide = () => document.body.classList.contains("wide") && slide.place !== null;
+function showSlide() {
+  if (onSlide()) slide.show();
+  inspector.querySelector("#wider")?.setAttribute("aria-pressed", onSlide());
 }
-function toggleAround() {
-  document.body.classList.toggle("wide");
+function toggleSlide() {
+  const on = document.body.classList.toggle("wide");
+  if (on && !slide.place) { document.body.classList.remove("wide"); toast("This figure is a crop of its own: there is no slide around it"); return; }
   stage.reset();
-  showAround();
+  showSlide();
 }
+function zoom(factor) { if (onSlide()) slide.zoom(factor); else stage.zoom(factor); }
 function toggleLarge(on) {
   document.body.classList.toggle("large", on);
   stage.reset();
 }
 async function nextOpen() {
-  const answer = await fetch(`/next?${root.dataset.query}&as_of=${root.dataset.asOf}&after=${gallery.index}`);
-  const { index } = await answer.json();
+  let index;
+  try {
+    const answer = await fetch(`/next?${root.dataset.query}&as_of=${root.dataset.asOf}&after=${gallery.index}`, { signal: patience(10000) });
+    ({ index } = await answer.json());
+  } catch { toast("atypica does not answer: try again", true); return; }
   if (index === null) toast("Every figure here has your label"); else gallery.focus(index);
 }
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-call]");
   if (button) vote({ call: button.dataset.call, subtype: button.dataset.subtype ?? "" }, { advance: false });
   if (event.target.closest("#comment-button")) comment();
-  if (event.target.closest("#wider")) toggleAround();
+  if (event.target.closest("#wider")) toggleSlide();
 });
 document.addEventListener("change", (event) => { if (event.target.form?.id === "filters") event.target.form.requestSubmit(); });
 $("filters").addEventListener("formdata", (event) => {
@@ -178,13 +201,13 @@ const ACTIONS = {
   s: () => { gallery.toggle(gallery.focused); gallery.focus(gallery.index + 1); },
   z: undo,
   m: toggleMaps,
-  w: toggleAround,
+  w: toggleSlide,
   f: nextOpen,
   t: () => toast(`Theme: ${nextTheme()}`),
   c: comment,
-  0: () => stage.reset(),
-  "+": () => (document.body.classList.contains("large") ? stage.zoom(1.4) : gallery.resize(1)),
-  "-": () => (document.body.classList.contains("large") ? stage.zoom(1 / 1.4) : gallery.resize(-1)),
+  0: () => (onSlide() ? slide.home() : stage.reset()),
+  "+": () => (document.body.classList.contains("large") ? zoom(1.4) : gallery.resize(1)),
+  "-": () => (document.body.classList.contains("large") ? zoom(1 / 1.4) : gallery.resize(-1)),
   "?": () => $("help").showModal(),
 };
 function inText(event) {

@@ -7,7 +7,7 @@ export class Stage {
     this.reset();
     inspector.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     inspector.addEventListener("pointerdown", (event) => this.grab(event));
-    inspector.addEventListener("dblclick", (event) => { if (event.target.closest("#stage")) this.reset(); });
+    inspector.addEventListener("dblclick", (event) => { if (event.target.closest("#stage") && !event.target.closest("#slide")) this.reset(); });
   }
 
   get element() { return this.inspector.querySelector("#zoom"); }
@@ -30,14 +30,14 @@ export class Stage {
 
   wheel(event) {
     const stage = event.target.closest("#stage");
-    if (!stage) return;
+    if (!stage || event.target.closest("#slide")) return;
     event.preventDefault();
     const box = stage.getBoundingClientRect();
     this.zoom(Math.exp(-event.deltaY / 300), { x: event.clientX - box.left - box.width / 2, y: event.clientY - box.top - box.height / 2 });
   }
 
   grab(event) {
-    if (!event.target.closest("#stage") || event.button !== 0) return;
+    if (!event.target.closest("#stage") || event.target.closest("#slide") || event.button !== 0) return;
     const from = { x: event.clientX - this.x, y: event.clientY - this.y };
     const move = (next) => { if (this.scale > 1) { this.x = next.clientX - from.x; this.y = next.clientY - from.y; this.apply(); } };
     const drop = () => { removeEventListener("pointermove", move); removeEventListener("pointerup", drop); };

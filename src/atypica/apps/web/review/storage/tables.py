@@ -58,7 +58,7 @@ class VoteRow(Base):
         undoes: the vote that this row takes back.
         batch: shared by the votes of one batch.
         request: made by the browser, so that a vote sent twice counts once.
-        model_shown: whether the model's opinion had been shown to the reader when the vote was cast; the opinion
+        model_shown: whether the model's opinion had ever been shown to the reader when the vote was cast; the opinion
             itself is in `model_sha256`, `model_prediction` and `model_p_amf`, shown or not.
         map_shown, view, sort, filters: how the figure was looked at.
     """
@@ -89,3 +89,12 @@ class VoteRow(Base):
     model_sha256: Mapped[str | None] = mapped_column(String(64))
     model_prediction: Mapped[str | None] = mapped_column(String(3))
     model_p_amf: Mapped[float | None]
+
+
+class SightingRow(Base):
+    """A figure of which a reader's page was sent the model's opinion, and when first."""
+
+    __tablename__ = "sighting"
+    reader_id: Mapped[int] = mapped_column(ForeignKey("reader.id"), primary_key=True)
+    figure: Mapped[str] = mapped_column(Text, primary_key=True)
+    shown_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)

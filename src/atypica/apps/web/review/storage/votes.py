@@ -70,7 +70,8 @@ class Standing:
 
     Attributes:
         votes: figure to the vote that counts.
-        seen: figures that the reader ever called, so that the model's opinion was shown.
+        seen: figures of which the votes tell that the reader was shown the model's opinion: ever called, or voted on
+            when it had been shown.
     """
 
     votes: dict[str, Vote] = field(default_factory=dict[str, Vote])
@@ -80,7 +81,7 @@ class Standing:
 
     def add(self, vote: Vote) -> None:
         """Take a row into account; rows come by rising id."""
-        if vote.call:
+        if vote.call or vote.model_shown:
             self.seen.add(vote.figure)
         history = self._history.setdefault(vote.figure, [])
         if vote.undoes is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping
@@ -32,6 +33,10 @@ HEADERS = {
 """Set on every answer that does not say otherwise itself."""
 MOST_BODY = 1 << 20
 """Of what a page sends, in bytes; files are not among it."""
+BODY_S = 20.0
+"""Seconds in which such a body must arrive."""
+STALL_S = 60.0
+"""Seconds in which a browser must take the next piece of an answer."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -179,28 +184,45 @@ def _entry(scope: Scope, token: str) -> RedirectResponse | None:
 
 
 class SmallBodies:
-    """Refuses bodies of more than `MOST_BODY` bytes (413), before it is known who sends them.
+    """Refuses bodies of more than `MOST_BODY` bytes (413) or that come too slowly (408), before it is known who sends
+    them, and drops those who do not take their answer.
 
     Args:
         app: what answers; it must turn `HTTPException` into an answer.
+        body_s: seconds in which the body must have come.
+        stall_s: seconds in which each piece of the answer must be taken.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, body_s: float = BODY_S, stall_s: float = STALL_S) -> None:
+        self._app, self._body_s, self._stall_s = app, body_s, stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        left = MOST_BODY
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        left, complete = MOST_BODY, False
+        until = asyncio.get_running_loop().time() + self._body_s
 
         async def bounded() -> Message:
-            nonlocal left
-            message = await receive()
+            nonlocal left, complete
+            try:
+                # When all is there, the next message is that the browser leaves, for which nobody waits in vain.
+                async with asyncio.timeout_at(None if complete else until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the request did not arrive in time") from None
             left -= len(message.get("body", b""))
+            complete = not message.get("more_body", False)
             if left < 0:
                 raise HTTPException(413, "the request is too large")
             return message
 
-        await self._app(scope, bounded if scope["type"] == "http" else receive, send)
+        async def patient(message: Message) -> None:
+            async with asyncio.timeout(self._stall_s):
+                await send(message)
+
+        await self._app(scope, bounded, patient)
 
 
 def problem(status: int, error: str, fix: str = "") -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from collections.abc import Generator
@@ -9,12 +10,49 @@ from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from atypica.core.errors import SettingsError
 
 BACKLOG = 1024
 CONNECTIONS = 1000
 """Open at once; uvicorn answers further ones with 503."""
+HEAD_S = 15.0
+"""Seconds from the first byte of a request, or from the connection, to the end of its headers."""
+
+
+class ImpatientProtocol(H11Protocol):
+    """HTTP/1.1 that hangs up on those who do not finish their headers, so that they do not use up the connections."""
+
+    head_s = HEAD_S
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._expect_head()
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._drop_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._drop_deadline()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        waiting = self.cycle is None or self.cycle.response_complete
+        if waiting and self._deadline is None:
+            self._deadline = self.loop.call_later(self.head_s, self.transport.close)
+
+    def _drop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -44,17 +82,22 @@ def answer(app: ASGIApp, sock: socket.socket, *, patience_s: int) -> None:
         sock: where.
         patience_s: the most seconds that requests under way are waited for.
     """
-    config = uvicorn.Config(
+    with _signals_end_well():
+        uvicorn.Server(configured(app, patience_s=patience_s)).run(sockets=[sock])
+
+
+def configured(app: ASGIApp, *, patience_s: int) -> uvicorn.Config:
+    """How uvicorn answers for us; see `answer`."""
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
+        http=ImpatientProtocol,
         limit_concurrency=CONNECTIONS,
         backlog=BACKLOG,
         timeout_graceful_shutdown=patience_s,
     )
-    with _signals_end_well():
-        uvicorn.Server(config).run(sockets=[sock])
 
 
 def _pass(*_: object) -> None:

@@ -19,7 +19,7 @@ from atypica.core.errors import TrainingError
 from atypica.core.files import atomic_path
 from atypica.models.network import FigureNetwork
 from atypica.training.module import FigureModule
-from atypica.training.recipe import Recipe
+from atypica.training.plateau import Plateau
 from atypica.training.sampling import BalancedBatches
 
 WEIGHTS = "network.safetensors"
@@ -44,7 +44,7 @@ def fit(module: FigureModule, batches: BalancedBatches, folder: Path, epochs: in
     checkpoint = folder / f"{key}.ckpt"
     for other in set(folder.glob("*.ckpt")) - {checkpoint}:
         other.unlink()
-    trainer = _trainer(folder, epochs, module.recipe, checkpoint)
+    trainer = _trainer(folder, epochs, module, checkpoint)
     rows = range(batches.rows)
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=torch.tensor)  # pyright: ignore[reportArgumentType]
     _run(trainer, module, loader, checkpoint)
@@ -96,7 +96,9 @@ class _Checkpoint(Callback):
             trainer.save_checkpoint(temporary)
 
 
-def _trainer(folder: Path, epochs: int, recipe: Recipe, checkpoint: Path) -> L.Trainer:
+def _trainer(folder: Path, epochs: int, module: FigureModule, checkpoint: Path) -> L.Trainer:
+    recipe, rates = module.recipe, module.rates
+    plateau = [Plateau(rates)] if rates.schedule.name == "plateau" else []
     return L.Trainer(
         accelerator="auto",
         devices=1,
@@ -104,7 +106,7 @@ def _trainer(folder: Path, epochs: int, recipe: Recipe, checkpoint: Path) -> L.T
         precision=recipe.training.precision,  # pyright: ignore[reportArgumentType]
         gradient_clip_val=recipe.optimizer.clip_norm or None,
         logger=CSVLogger(folder, name="log", flush_logs_every_n_steps=1),
-        callbacks=[_Checkpoint(checkpoint), _LossWatch()],
+        callbacks=[*plateau, _Checkpoint(checkpoint), _LossWatch()],
         enable_checkpointing=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,

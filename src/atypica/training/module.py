@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import lightning as L
@@ -16,9 +15,11 @@ from atypica.training.augment import Augmentation
 from atypica.training.crops import CropStore
 from atypica.training.losses import probabilities
 from atypica.training.objective import Objective
+from atypica.training.optimizers import forget, freeze_backbones, new_optimizer
 from atypica.training.predict import turned
 from atypica.training.recipe import Recipe
 from atypica.training.sampling import derive_seed
+from atypica.training.schedules import LearningRates
 from atypica.training.targets import Targets, blend
 from atypica.training.weighting import weighted_loss
 
@@ -62,8 +63,7 @@ class FigureModule(L.LightningModule):
         self._figure_weights = weights
         self._augment = Augmentation(recipe.augment, store.kept, store.seen)
         self._objective = Objective.of(recipe.heads, recipe.loss, targets.heads)
-        self._lr = lr
-        self._epochs = epochs
+        self.rates = LearningRates.of(recipe, lr, epochs, student=bool(teachers))
         self._seed = seed
         # In a tuple, so that the teachers are neither trained nor saved with the student.
         self._teachers = tuple(teacher.eval().requires_grad_(False) for teacher in teachers or [])
@@ -75,6 +75,14 @@ class FigureModule(L.LightningModule):
         """Bring the teachers to the student's device."""
         for teacher in self._teachers:
             teacher.to(self.device)
+
+    def on_train_epoch_start(self) -> None:
+        """Train the heads alone in the first phase, and all layers afterwards."""
+        if not self.rates.head_epochs:
+            return
+        freeze_backbones(self.network, self.current_epoch < self.rates.head_epochs)
+        if self.current_epoch == self.rates.head_epochs:
+            forget(self.trainer.optimizers[0])
 
     def training_step(self, batch: list[int] | Tensor, batch_idx: int) -> Tensor:
         """One step on the rows `batch`."""
@@ -119,16 +127,9 @@ class FigureModule(L.LightningModule):
                     kept.copy_(new)
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay on biases and norms; linear warm-up, then cosine to zero, stepwise."""
-        settings = self.recipe.optimizer
-        groups = [
-            {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay},
-            {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self._lr)
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        warm = min(total - 1, int(settings.warmup_epochs * total / self._epochs))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, warm, total))
+        """The recipe's optimizer, and its rate at every step."""
+        optimizer = new_optimizer(self.network, self.recipe.optimizer, self.rates.lr)
+        scheduler = self.rates.stepwise(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
@@ -139,14 +140,3 @@ def mixup(crops: Tensor, targets: dict[str, Tensor], alpha: float, seed: int) ->
     part = torch.from_numpy(random.beta(alpha, alpha, len(crops))).float().to(crops)
     mixed = {name: values.lerp(values[other], part.view(-1, 1)) for name, values in targets.items()}
     return crops.lerp(crops[other], part.view(-1, 1, 1, 1)), mixed
-
-
-def lr_factor(step: int, warm: int, total: int) -> float:
-    """Share of the learning rate at a step: linear to 1 over `warm` steps, then half a cosine to 0 at `total`.
-
-    >>> lr_factor(10, 10, 110), round(lr_factor(60, 10, 110), 3)
-    (1.0, 0.5)
-    """
-    if step < warm:
-        return (step + 1) / (warm + 1)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))

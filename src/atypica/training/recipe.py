@@ -21,8 +21,9 @@ from atypica.training.settings.heads import HeadSettings
 from atypica.training.settings.input import InputSettings
 from atypica.training.settings.loss import LossSettings, check_loss
 from atypica.training.settings.model import ModelSettings
-from atypica.training.settings.optimizer import OptimizerSettings
+from atypica.training.settings.optimizer import OptimizerSettings, check_optimizer
 from atypica.training.settings.sampling import SamplingSettings
+from atypica.training.settings.schedule import ScheduleSettings
 from atypica.training.settings.split import SplitSettings
 from atypica.training.settings.training import TrainingSettings
 
@@ -42,12 +43,14 @@ class Recipe(Settings):
     loss: LossSettings = LossSettings()
     sampling: SamplingSettings = SamplingSettings()
     optimizer: OptimizerSettings
+    schedule: ScheduleSettings = ScheduleSettings()
     training: TrainingSettings
     distill: DistillSettings
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
         check_loss(self.heads, self.loss)
+        check_optimizer(self.optimizer, self.schedule, self.training.epochs)
         if self.input.inner_um >= self.geometry.field_um:
             raise SettingsError(
                 f"input.inner_um is {self.input.inner_um:g}, and geometry.field_um is {self.geometry.field_um:g}",

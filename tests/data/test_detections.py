@@ -150,6 +150,10 @@ def test_a_geojson_without_features_has_no_detections(tmp_path):
     assert (len(got), got.kind) == (0, "GeoJSON")
 
 
+def test_an_empty_list_of_results_has_no_detections(tmp_path):
+    assert len(read_detections(write(tmp_path / "a.json", []))) == 0
+
+
 @pytest.mark.parametrize("box", [["1", 2, 3, 4], [1, 2, 3], None, [1, 2, [3], 4]])
 def test_boxes_that_are_none(tmp_path, box):
     with pytest.raises(SourceError, match="annotation 1"):

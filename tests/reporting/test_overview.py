@@ -22,9 +22,9 @@ from atypica.reporting.overview import (
     _drawing_order,
     draw_overview,
     overview_jpeg,
-    round_length,
     write_overviews,
 )
+from atypica.reporting.scale_bar import draw_scale_bar, round_length
 
 SIZE = (4000, 2400)
 NEAR = [(1000.0, 1000.0), (1050.0, 1000.0), (1100.0, 1020.0)]
@@ -139,3 +139,52 @@ def test_slides_of_one_name_get_files_of_their_own(folder: Path):
     paths = slide_paths([slide, slide, slide], Path("out"), "figures", ".geojson")
     assert [path.as_posix() for path in paths] == [f"out/slides/{name}.geojson" for name in ("a", "a-2", "a-3")]
     assert slide_paths([slide], Path("out"), "figures", ".geojson") == [Path("out/figures.geojson")]
+
+
+@pytest.mark.parametrize("area", [0.12, 2.0, 2.4])
+def test_the_hotspot_stands_beside_the_slide_however_large_it_is(folder: Path, area: float):
+    """The slide is 2.4 mm2: the last is all of it."""
+    predictions = table()
+    figures = figures_from(predictions[["image", "x", "y"]], folder, "test")
+    (slide,) = find_slides(predictions, figures, Resolution(figures, None), area)
+    assert slide.hotspot is not None
+    whole, beside = draw_overview(slide, predictions).axes
+    window = slide.hotspot.window
+    assert beside.get_xlim() == pytest.approx((window.left, window.left + window.width))
+    if area > 1:
+        assert beside.get_position().width >= 0.9 * whole.get_position().width
+
+
+def test_marks_at_the_border_are_whole_and_those_off_the_slide_are_none(folder: Path):
+    predictions = table(4)
+    predictions[["x", "y"]] = [[0.0, 0.0], [4000.0, 2400.0], [2000.0, 1200.0], [9000.0, 9000.0]]
+    (slide,) = findings(predictions, folder)
+    axes = draw_overview(slide, predictions).axes[0]
+    drawn = [marks for marks in axes.collections if len(marks.get_offsets())]
+    assert sum(len(marks.get_offsets()) for marks in drawn) == 3
+    assert not any(marks.get_clip_on() for marks in drawn)
+
+
+@pytest.mark.parametrize(
+    ("outline", "corner"),
+    [
+        (None, "lower left"),
+        ([[0.0, 0.0], [0.5, 0.05]], "lower right"),  # its upper edge would run through the label
+        ([[0.0, 0.0], [1.0, 0.05]], "upper left"),
+        ([[0.0, 0.0], [0.5, 0.5]], "lower left"),  # all around the label, where it does not disturb
+    ],
+)
+def test_the_scale_bar_keeps_out_of_the_outline(outline: list[list[float]] | None, corner: str):
+    from matplotlib.figure import Figure
+
+    from atypica.inference.hotspot import Window
+
+    axes = Figure(figsize=(4, 4)).add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 1000), ylim=(1000, 0))
+    window = None
+    if outline:
+        (left, bottom), (right, top) = np.array(outline) * 1000
+        window = Window(left, 1000 - top, right - left, top - bottom, np.zeros(0, dtype=np.int64))
+    draw_scale_bar(axes, 1.0, 4.0, np.zeros((0, 2)), window)
+    x, y = axes.texts[0].get_position()
+    assert f"{'lower' if y < 0.5 else 'upper'} {'left' if x < 0.5 else 'right'}" == corner

@@ -32,6 +32,25 @@ NUMBER_COLUMNS = ("page", "x", "y", "mpp", "detection_score")
 
 
 @dataclass(frozen=True)
+class ListedSlide:
+    """A slide that was named as such, whether figures lie on it or not.
+
+    Attributes:
+        image: its path, as the figure table names it.
+        slide: its name.
+        case: the patient; None where unknown.
+        mpp: micrometers per pixel that a person said, None where nobody did.
+        reasons: what there is to say of its detections, as sentences without a full stop.
+    """
+
+    image: str
+    slide: str
+    case: str | None = None
+    mpp: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Figures:
     """A figure table with the place its images are relative to.
 
@@ -43,12 +62,14 @@ class Figures:
         root: the folder that relative `image` paths start from.
         name: what to call this source in messages and reports.
         notes: what was understood and assumed, as sentences for the person.
+        slides: the slides that were named as such, in that order; also those without figures.
     """
 
     table: pd.DataFrame
     root: Path
     name: str
     notes: tuple[str, ...] = ()
+    slides: tuple[ListedSlide, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -144,22 +165,23 @@ def figures_from(table: pd.DataFrame, root: Path, name: str, notes: tuple[str, .
     tidy = table.reset_index(drop=True).copy()
     for column in TEXT_COLUMNS:
         if column in tidy:
-            tidy[column] = _text(tidy[column])
+            tidy[column] = tidy_text(tidy[column])
     for column in NUMBER_COLUMNS:
         if column in tidy:
-            tidy[column] = _numbers(tidy[column], name)
+            tidy[column] = tidy_numbers(tidy[column], name)
     if "label" in tidy:
         tidy["label"] = _parsed(tidy["label"], parse_label, name)
     for column in ["subtype", *numbered(tidy, "subtype_")]:
         if column in tidy:
-            tidy[column] = _parsed(_text(tidy[column]), parse_subtype, name)
+            tidy[column] = _parsed(tidy_text(tidy[column]), parse_subtype, name)
     for column in numbered(tidy, "vote_"):
         tidy[column] = _votes(tidy[column], name)
     tidy["figure_id"] = _ids(tidy, name)
     return Figures(_ordered(tidy), root, name, notes)
 
 
-def _text(values: pd.Series[Any]) -> pd.Series[Any]:
+def tidy_text(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Entries as text without blanks around it; None where there is nothing."""
     return pd.Series(
         [None if pd.isna(v) or str(v).strip() == "" else _plain(v) for v in values],
         index=values.index,
@@ -173,7 +195,12 @@ def _plain(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def _numbers(values: pd.Series[Any], name: str) -> pd.Series[Any]:
+def tidy_numbers(values: pd.Series[Any], name: str) -> pd.Series[Any]:
+    """Entries as floats, NaN for blank.
+
+    Raises:
+        SourceError: some are no numbers; `name` is that of the table.
+    """
     numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
     _refuse(values, numbers.isna() & values.notna(), name, "a number")
     return numbers
@@ -187,7 +214,7 @@ def _parsed(values: pd.Series[Any], parse: Any, name: str) -> pd.Series[Any]:
 
 
 def _votes(values: pd.Series[Any], name: str) -> pd.Series[Any]:
-    labels = _parsed(_text(values), parse_label, name)
+    labels = _parsed(tidy_text(values), parse_label, name)
     return labels.map({Label.AMF.value: 1.0, Label.NMF.value: 0.0}).astype(np.float64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +24,7 @@ REPLICATES = 2000
 LEVEL = 0.95
 ALL = "all"
 NO_CASES = "no cases given"
+NO_FIGURES = "no figure was found"
 COLUMNS = (
     "case",
     "figures",
@@ -38,12 +40,15 @@ COLUMNS = (
 )
 
 
-def summarize_cases(predictions: pd.DataFrame, thresholds: Thresholds | None = None) -> pd.DataFrame:
+def summarize_cases(
+    predictions: pd.DataFrame, thresholds: Thresholds | None = None, others: Iterable[str] = ()
+) -> pd.DataFrame:
     """One row a case, and a last row for all figures together.
 
     Args:
         predictions: a predictions table; without a column `case` there is only the row for all.
         thresholds: those of the model's card, with the accuracy that corrects the rates.
+        others: cases that may have no figure, as their slides have none; they get a row too.
 
     Returns:
         `COLUMNS`: `figures` counts all rows of the case, `failed` those that could not be typed, `left_out` those
@@ -65,10 +70,18 @@ def summarize_cases(predictions: pd.DataFrame, thresholds: Thresholds | None = N
     for code, name in enumerate(names):
         its = codes == code
         rows.append(_case(name, typed[its], counts[its], amf[its]) | correction(amf[counts & its]))
+    nothing = correction(np.zeros(0, dtype=bool))
+    rows += [no_figures(name) | nothing for name in dict.fromkeys(others) if name not in set(names)]
     blank = bool(predictions["case"].isna().any())
     every = _row(ALL, typed, counts, amf, overall_interval(codes, counts, amf, blank=blank))
     grouped = every["interval"].startswith("bootstrap")
     return _table([*rows, every | correction(amf[counts], codes[counts] if grouped else None)])
+
+
+def no_figures(case: str | None = None) -> dict[str, Any]:
+    """The row of a case, or the counts of a slide, without any figure; a rate is undefined."""
+    none = np.zeros(0, dtype=bool)
+    return _row(case, none, none, none, None) | {"interval": NO_FIGURES}
 
 
 def called_amf(predictions: pd.DataFrame) -> NDArray[np.bool_]:

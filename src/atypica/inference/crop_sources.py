@@ -32,8 +32,8 @@ def crops_for(figures: Figures, resolution: Resolution, card: Card, max_pixels: 
 def on_slides(figures: Figures) -> NDArray[np.bool_]:
     """Which figures are points on a slide or region, shape (figures,).
 
-    Those in a vendor's format, and those with a point, and no page, on an image that has a side above `REGION_PX` or
-    several points on it. A crop may carry the point that it was cut around.
+    Those on an image that was named as a slide or is in a vendor's format, and those with a point, and no page, on an
+    image that has a side above `REGION_PX` or several points on it. A crop may carry the point that it was cut around.
     """
     table = figures.table
     points = np.stack([numbers(table, "x"), numbers(table, "y")], axis=1)
@@ -42,9 +42,11 @@ def on_slides(figures: Figures) -> NDArray[np.bool_]:
     candidates = loose & (np.isfinite(points).any(axis=1) | _vendor(table["image"]))
     # A point without numbers, on an image that others are points on, belongs to them.
     every = np.flatnonzero(loose & table["image"].isin(table["image"][candidates]).to_numpy(dtype=bool))
+    named = {slide.image for slide in figures.slides}
     for at in figures_by_image(table["image"].iloc[every]) if len(every) else ():
         rows = every[at]
-        result[rows] = _is_slide(figures, str(table["image"].iloc[rows[0]]), points[rows])
+        image = str(table["image"].iloc[rows[0]])
+        result[rows] = image in named or _is_slide(figures, image, points[rows])
     return result
 
 

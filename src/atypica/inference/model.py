@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -59,6 +60,7 @@ class Model:
         figures: str | Path | None = None,
         units: Units | None = None,
         boxes: Boxes | None = None,
+        classes: Sequence[str] | None = None,
         min_detection_score: float | None = None,
         max_ood: float | str | None = None,
     ) -> Result:
@@ -80,6 +82,8 @@ class Model:
             figures: the file of detections on a slide: CSV, Parquet, GeoJSON, COCO, MIDOG++ or SlideRunner.
             units: of the coordinates in it, `px` (of level 0) or `um`, where it does not say them.
             boxes: the layout of COCO or MIDOG++ boxes, `xywh` or `xyxy`; told by the boxes if None.
+            classes: of the detections that are figures, by name; `all` takes every one. If None, all; of COCO, MIDOG++
+                and SlideRunner the mitotic figures alone, where a class is named so.
             min_detection_score: figures with a lower `detection_score` are typed but count nowhere.
             max_ood: the same for figures with a higher `ood`: a number, or `card` for the limit of the card.
 
@@ -89,7 +93,7 @@ class Model:
         """
         cut = self.threshold(threshold)
         plan = Plan(views, default_threads() if threads is None else threads, batch)
-        reading = Reading(units, boxes, mpp, max_pixels)
+        reading = Reading(units, boxes, mpp, max_pixels, None if classes is None else tuple(classes))
         table, memory = take(source, max_pixels, None if figures is None else Path(figures), reading)
         limits = Limits.of(table, self.card, min_detection_score, max_ood)
         resolution = Resolution(table, mpp)

@@ -120,7 +120,9 @@ def typed_columns(outputs: Outputs, card: Card, threshold: float | Floats) -> di
 
 
 def _text(values: NDArray[np.object_] | NDArray[np.str_], known: NDArray[np.bool_]) -> pd.Series:
-    return pd.Series([str(v) if k else None for v, k in zip(values, known, strict=True)], dtype=object)
+    # One text for all rows that say the same, not one a row.
+    one = {value: str(value) for value in np.unique(values).tolist()}
+    return pd.Series([one[v] if k else None for v, k in zip(values.tolist(), known, strict=True)], dtype=object)
 
 
 def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:

@@ -55,8 +55,10 @@ class Resolution:
         Raises:
             FigureError: its own entry is not a possible resolution.
         """
-        own = float(self._column[row])
-        if np.isfinite(own):
+        return self._settled(float(self._column[row]), tag)
+
+    def _settled(self, own: float, tag: float | None) -> tuple[float, Origin]:
+        if np.isfinite(own) and own != self._given:
             if not _possible(own):
                 raise FigureError(f"the entry {own:g} in column 'mpp' is not possible", "mend or blank it")
             return own, Origin.COLUMN
@@ -75,7 +77,14 @@ class Resolution:
         Raises:
             FigureError: nobody says it, or the figure's own entry is not a possible resolution.
         """
-        said, origin = self.of(row, None)
+        return self._of_slide(float(self._column[row]), name, file)
+
+    def of_bare_slide(self, own: float | None, name: str, file: float | None) -> tuple[float, Origin]:
+        """`of_slide` of a slide without figures; `own` is what the table of slides says of it."""
+        return self._of_slide(np.nan if own is None else own, name, file)
+
+    def _of_slide(self, own: float, name: str, file: float | None) -> tuple[float, Origin]:
+        said, origin = self._settled(own, None)
         if file is None and origin is Origin.ASSUMED:
             raise FigureError(f"{name} does not say its micrometers per pixel", "give --mpp, or a column 'mpp'")
         if file is None:
@@ -121,7 +130,7 @@ def resolution_notes(mpp: NDArray[np.float64], origins: list[Origin | None]) -> 
 _SENTENCES = {
     Origin.SLIDE: "Resolution: {mpp} um/px from the slide's file ({figures}).",
     Origin.COLUMN: "Resolution: {mpp} um/px from the column 'mpp' ({figures}).",
-    Origin.GIVEN: "Resolution: {mpp} um/px as given ({figures}).",
+    Origin.GIVEN: "Resolution: {mpp} um/px as given with --mpp ({figures}).",
     Origin.TAG: "Resolution: {mpp} um/px from the TIFF's resolution tag ({figures}).",
     Origin.ASSUMED: "Resolution: nothing says it, so {mpp} um/px was assumed ({figures}); give --mpp if that is wrong.",
 }

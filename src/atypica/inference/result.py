@@ -73,7 +73,8 @@ class Result:
 
     def cases(self) -> pd.DataFrame:
         """The AMF rate of each case and of all together, with intervals; see `summarize_cases`."""
-        return summarize_cases(self.predictions, self.card.thresholds)
+        listed = [slide.case for slide in self.figures.slides if slide.case is not None]
+        return summarize_cases(self.predictions, self.card.thresholds, listed)
 
     def rate_by_cut(self) -> pd.DataFrame:
         """How the AMF rate and the number of figures move with the limits; see `rate_by_cut`."""

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from atypica.core.errors import AtypicaError, FigureError
-from atypica.data.figures import Figures
+from atypica.data.figures import Figures, ListedSlide
 from atypica.data.slide import Slide, open_slide
 from atypica.evaluation.intervals import Interval, wilson
-from atypica.inference.cases import LEVEL, called_amf, summarize_cases
+from atypica.inference.cases import LEVEL, called_amf, no_figures, summarize_cases
 from atypica.inference.counting import counted
 from atypica.inference.crop_sources import on_slides
 from atypica.inference.hotspot import HOTSPOT_MM2, Window, check_area, find_hotspot, window_size
@@ -24,6 +24,8 @@ from atypica.inference.tissue import THUMBNAIL_PX, Tissue, find_tissue
 
 COUNTS = ("figures", "failed", "left_out", "amf", "amf_rate", "low", "high", "interval", "few_figures")
 """Columns that mean what they mean in the table of cases."""
+LITTLE_TISSUE = 0.5
+"""A hotspot with a smaller share of tissue is warned of."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class SlideFindings:
         mpp: micrometers per pixel of level 0, if known.
         tissue_mm2: area of its tissue, if known.
         hotspot: None without counted figures or without a resolution.
-        reasons: why something is missing, as sentences without a full stop.
+        reasons: why something is missing or to be doubted, as sentences without a full stop.
     """
 
     image: str
@@ -98,14 +100,13 @@ class SlideFindings:
 def find_slides(
     predictions: pd.DataFrame, figures: Figures, resolution: Resolution, hotspot_mm2: float = HOTSPOT_MM2
 ) -> tuple[SlideFindings, ...]:
-    """What is known of every slide that figures lie on, in the order of the figures.
+    """What is known of every slide that figures lie on or that was named as a slide, in that order.
 
-    Slides are what `on_slides` takes for slides. Each is opened and closed; of its pixels only a thumbnail is looked
-    at.
+    Each slide is opened and closed; of its pixels only a thumbnail is looked at.
 
     Args:
         predictions: the predictions table.
-        figures: what was typed, row by row the same.
+        figures: what was typed, row by row the same. Slides are what `on_slides` says, and `Figures.slides`.
         resolution: the micrometers per pixel.
         hotspot_mm2: area of the hotspot.
 
@@ -114,12 +115,14 @@ def find_slides(
     """
     check_area(hotspot_mm2)
     rows = np.flatnonzero(on_slides(figures))
-    if not len(rows):
-        return ()
     images = figures.table["image"].iloc[rows]
+    groups = [rows[at] for at in figures_by_image(images)] if len(rows) else []
+    by_image = {str(figures.table["image"].iloc[group[0]]): group for group in groups}
+    listed = {slide.image: slide for slide in figures.slides}
+    look = _Look(predictions, figures, resolution, hotspot_mm2)
     return tuple(
-        _findings(predictions, figures, resolution, str(images.iloc[at[0]]), rows[at], hotspot_mm2)
-        for at in figures_by_image(images)
+        look.at(image, by_image.get(image, np.empty(0, dtype=np.int64)), listed.get(image))
+        for image in dict.fromkeys([*listed, *by_image])
     )
 
 
@@ -128,58 +131,80 @@ def places(predictions: pd.DataFrame) -> NDArray[np.float64]:
     return predictions.reindex(columns=["x", "y"]).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _findings(
-    predictions: pd.DataFrame,
-    figures: Figures,
-    resolution: Resolution,
-    image: str,
-    rows: NDArray[np.int64],
-    hotspot_mm2: float,
-) -> SlideFindings:
-    its = predictions.iloc[rows]
-    summary = summarize_cases(its.assign(case=image)).iloc[0]
-    known: dict[str, Any] = {
-        "image": image,
-        "path": figures.path(image),
-        "name": _first(its, "slide") or Path(image).stem,
-        "case": _first(its, "case"),
-        "rows": rows,
-        "counts": {name: summary[name] for name in COUNTS},
-    }
-    try:
-        with open_slide(known["path"]) as slide:
-            return SlideFindings(**known, **_looked_at(slide, its, rows, resolution, hotspot_mm2))
-    except AtypicaError as error:
-        return SlideFindings(**known, reasons=(error.message,))
+@dataclass(frozen=True)
+class _Look:
+    """Looks at one slide after the other; see `find_slides`."""
+
+    predictions: pd.DataFrame
+    figures: Figures
+    resolution: Resolution
+    hotspot_mm2: float
+
+    def at(self, image: str, rows: NDArray[np.int64], listed: ListedSlide | None) -> SlideFindings:
+        """One slide, with the rows of its figures."""
+        its = self.predictions.iloc[rows]
+        bare = listed if not len(rows) else None
+        said = listed.reasons if listed else ()
+        known: dict[str, Any] = {
+            "image": image,
+            "path": self.figures.path(image),
+            "name": bare.slide if bare else _first(its, "slide") or Path(image).stem,
+            "case": bare.case if bare else _first(its, "case"),
+            "rows": rows,
+            "counts": _counts(its, image),
+        }
+        try:
+            with open_slide(known["path"]) as slide:
+                known |= self._looked_at(slide, its, rows, bare)
+        except AtypicaError as error:
+            known["reasons"] = (error.message,)
+        return SlideFindings(**known | {"reasons": (*said, *known["reasons"])})
+
+    def _looked_at(
+        self, slide: Slide, its: pd.DataFrame, rows: NDArray[np.int64], bare: ListedSlide | None
+    ) -> dict[str, Any]:
+        try:
+            mpp = self._mpp(slide, rows, bare)
+        except FigureError as error:
+            return {"size": slide.size, "reasons": (error.message,)}
+        tissue = _tissue(slide, mpp)
+        hotspot = _hotspot(slide.size, mpp, its, rows, self.hotspot_mm2, tissue)
+        reasons = [tissue.reason] if tissue.reason else []
+        return {
+            "size": slide.size,
+            "mpp": mpp,
+            "tissue_mm2": tissue.mm2,
+            "hotspot": hotspot,
+            "reasons": (*reasons, *_on_hotspot(hotspot, self.hotspot_mm2)),
+        }
+
+    def _mpp(self, slide: Slide, rows: NDArray[np.int64], bare: ListedSlide | None) -> float:
+        if bare:
+            return self.resolution.of_bare_slide(bare.mpp, slide.name, slide.mpp)[0]
+        return self.resolution.of_slide(int(rows[0]), slide.name, slide.mpp)[0]
+
+
+def _counts(its: pd.DataFrame, image: str) -> dict[str, Any]:
+    summary = no_figures() if its.empty else summarize_cases(its.assign(case=image)).iloc[0]
+    return {name: summary[name] for name in COUNTS}
+
+
+def _on_hotspot(hotspot: Hotspot | None, wanted_mm2: float) -> list[str]:
+    """What to know of a hotspot, or why there is none."""
+    if hotspot is None:
+        return ["no figure on it counts, so there is no hotspot"]
+    reasons: list[str] = []
+    if hotspot.mm2 < 0.999 * wanted_mm2:
+        reasons.append(f"the slide is smaller than {wanted_mm2:g} mm²: its hotspot has {hotspot.mm2:.2f} mm²")
+    if hotspot.tissue is not None and hotspot.tissue < LITTLE_TISSUE:
+        reasons.append(f"only {hotspot.tissue:.0%} of the hotspot is tissue: its counts are not those of a full field")
+    return reasons
 
 
 def _first(table: pd.DataFrame, column: str) -> str | None:
     """The first entry of a column that is filled."""
     filled = [value for value in table[column] if pd.notna(value)] if column in table else []
     return str(filled[0]) if filled else None
-
-
-def _looked_at(
-    slide: Slide, its: pd.DataFrame, rows: NDArray[np.int64], resolution: Resolution, hotspot_mm2: float
-) -> dict[str, Any]:
-    try:
-        mpp = resolution.of_slide(int(rows[0]), slide.name, slide.mpp)[0]
-    except FigureError as error:
-        return {"size": slide.size, "reasons": (error.message,)}
-    tissue = _tissue(slide, mpp)
-    hotspot = _hotspot(slide.size, mpp, its, rows, hotspot_mm2, tissue)
-    reasons = [tissue.reason] if tissue.reason else []
-    if hotspot is None:
-        reasons.append("no figure on it counts, so there is no hotspot")
-    elif hotspot.mm2 < 0.999 * hotspot_mm2:
-        reasons.append(f"the slide is smaller than {hotspot_mm2:g} mm²: its hotspot has {hotspot.mm2:.2f} mm²")
-    return {
-        "size": slide.size,
-        "mpp": mpp,
-        "tissue_mm2": tissue.mm2,
-        "hotspot": hotspot,
-        "reasons": tuple(reasons),
-    }
 
 
 def _tissue(slide: Slide, mpp: float) -> Tissue:

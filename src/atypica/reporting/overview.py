@@ -15,7 +15,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
@@ -28,22 +27,24 @@ from atypica.data.slide import Slide, open_slide
 from atypica.inference.geojson import LEFT_OUT, NOT_TYPED, figure_classes
 from atypica.inference.hotspot import Window
 from atypica.inference.slide_files import slide_paths
-from atypica.inference.slides import Hotspot, SlideFindings, places
+from atypica.inference.slides import LITTLE_TISSUE, Hotspot, SlideFindings, places
 from atypica.reporting.plots import INK, MUTED
+from atypica.reporting.scale_bar import draw_scale_bar
 
 WIDTH_IN = 7.2
 """Two columns of a journal."""
 MOST_IN = (4.5, 5.6)
 """Width and height that the overview itself takes at most."""
 GAP_IN, MARGIN_IN, HEAD_IN, FOOT_IN = 0.25, 0.12, 0.62, 0.52
+FOOT_TEXT_IN = 2.6
+"""Of the words below the overview, which a narrow slide does not give room."""
 DPI = 300
 SCREEN_DPI = 144
 THUMBNAIL_PX, ENLARGED_PX = 1700, 1100
 FADED = 0.30
 """How far the tissue of the overview is blended to white, so that marks stand out."""
 WHOLE = 0.8
-"""A hotspot that is more than this of the slide is not enlarged."""
-HALO: list[AbstractPathEffect] = [withStroke(linewidth=2.5, foreground="white")]
+"""A hotspot that is more than this of the slide stands as large as the slide beside it: it cannot be enlarged."""
 _LARGE, _SMALL = 22.0, 0.7
 """Area of a mark in square points, on a slide of few figures and of very many."""
 _FEW, _MANY = 100, 30_000
@@ -116,21 +117,28 @@ class _Layout:
 
 def _layout(size: tuple[int, int], hotspot: Hotspot | None) -> _Layout:
     aspect = size[0] / size[1]
-    enlarge = hotspot is not None and _is_part(hotspot.window, size)
-    room = MOST_IN[0] if enlarge else WIDTH_IN - 2 * MARGIN_IN
+    room = WIDTH_IN - 2 * MARGIN_IN
+    if hotspot is not None:
+        room = MOST_IN[0] if _is_part(hotspot.window, size) else (room - GAP_IN) / 2
     width = min(room, MOST_IN[1] * aspect)
     height = width / aspect
-    if not enlarge or hotspot is None:
-        left = MARGIN_IN
-        return _Layout(height + HEAD_IN + FOOT_IN, (left, FOOT_IN, width, height), None)
-    beside = min(WIDTH_IN - width - GAP_IN - 2 * MARGIN_IN, MOST_IN[0])
-    high = beside * hotspot.window.height / hotspot.window.width
+    if hotspot is None:
+        return _Layout(height + HEAD_IN + FOOT_IN, (MARGIN_IN, FOOT_IN, width, height), None)
+    left = MARGIN_IN + max(width, FOOT_TEXT_IN) + GAP_IN
+    beside, high = _within(hotspot.window, WIDTH_IN - left - MARGIN_IN)
     body = max(height, high)
     return _Layout(
         body + HEAD_IN + FOOT_IN,
         (MARGIN_IN, FOOT_IN + body - height, width, height),
-        (MARGIN_IN + width + GAP_IN, FOOT_IN + body - high, beside, high),
+        (left, FOOT_IN + body - high, beside, high),
     )
+
+
+def _within(window: Window, room: float) -> tuple[float, float]:
+    """Width and height in inches of a window, in `room` and no higher than the overview may be."""
+    aspect = window.width / window.height
+    width = min(room, MOST_IN[0], MOST_IN[1] * aspect)
+    return width, width / aspect
 
 
 def _is_part(window: Window, size: tuple[int, int]) -> bool:
@@ -140,26 +148,28 @@ def _is_part(window: Window, size: tuple[int, int]) -> bool:
 def draw_overview(slide: SlideFindings, predictions: pd.DataFrame) -> Figure:
     """The overview as a figure; see `write_overview`."""
     its = predictions.iloc[slide.rows]
-    at, classes = places(its), np.array(figure_classes(its))
+    at, classes = places(its), np.array(figure_classes(its), dtype=str)
     with open_slide(slide.path) as handle:
         thumbnail = handle.thumbnail(THUMBNAIL_PX)
         layout = _layout(handle.size, slide.hotspot)
-        enlarged = _enlarged(handle, slide.hotspot.window) if slide.hotspot and layout.enlarged else None
+        enlarged = _enlarged(handle, slide.hotspot.window) if slide.hotspot else None
         size = handle.size
     with mpl.rc_context({"font.size": 8, "text.color": INK}):
         figure = Figure(figsize=(WIDTH_IN, layout.height))
         axes = _panel(figure, layout, layout.overview, _faded(thumbnail), (0, 0, *size))
-        _marks(axes, at, classes, _mark_area(len(at)))
-        _scale_bar(axes, size[0], slide.mpp, layout.overview[2])
+        on = _inside(at, (0, 0, *size))
+        _marks(axes, at[on], classes[on], _mark_area(len(at)))
+        draw_scale_bar(axes, slide.mpp, layout.overview[2], at[on], slide.hotspot and slide.hotspot.window)
         _heading(figure, layout, slide, classes)
         if slide.hotspot:
-            _outline(axes, slide.hotspot.window)
+            _outline(axes, slide.hotspot.window, above=len(at) > CROWDED)
         if slide.hotspot and layout.enlarged and enlarged is not None:
             window = slide.hotspot.window
             box = (window.left, window.top, window.width, window.height)
             beside = _panel(figure, layout, layout.enlarged, enlarged, box)
-            _rings(beside, at, classes, slide.hotspot.figures)
-            _scale_bar(beside, window.width, slide.mpp, layout.enlarged[2])
+            inner = _inside(at, box)
+            _rings(beside, at[inner], classes[inner], slide.hotspot.figures)
+            draw_scale_bar(beside, slide.mpp, layout.enlarged[2], at[inner])
         _foot(figure, layout, slide)
     return figure
 
@@ -197,6 +207,12 @@ def _enlarged(handle: Slide, window: Window) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).resize(target, Image.Resampling.BOX))
 
 
+def _inside(at: NDArray[np.float64], box: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    """Which places (n, 2) lie in a box: left, top, width, height. Their marks are drawn whole, beyond the border."""
+    corner, side = np.array(box[:2]), np.array(box[2:])
+    return np.asarray(((at >= corner) & (at <= corner + side)).all(axis=1), dtype=bool)
+
+
 def _mark_area(figures: int) -> float:
     """Smaller marks for more figures, by the logarithm of their number."""
     part = (math.log(max(figures, 1)) - math.log(_FEW)) / (math.log(_MANY) - math.log(_FEW))
@@ -208,14 +224,20 @@ def _marks(axes: Axes, at: NDArray[np.float64], classes: NDArray[np.str_], area:
         x, y = at[classes == name].T
         face = "none" if marker == "o" else NEUTRAL_COLOR
         edge = NEUTRAL_COLOR if marker == "o" else None
-        axes.scatter(x, y, s=area, c=face, marker=marker, edgecolors=edge, linewidths=0.8, zorder=order)
+        axes.scatter(x, y, s=area, c=face, marker=marker, edgecolors=edge, linewidths=0.8, zorder=order, clip_on=False)
     drawn = _drawing_order(classes)
     amf = classes[drawn] == Label.AMF.value
     larger = 1.0 if len(drawn) > CROWDED else 1.5
     edge = 0.5 if area > 8 else 0.15 if area > 3 else 0
     colors = np.where(amf, AMF_COLOR, NMF_COLOR)
     axes.scatter(
-        *at[drawn].T, s=np.where(amf, larger * area, area), c=colors, edgecolors="white", linewidths=edge, zorder=4
+        *at[drawn].T,
+        s=np.where(amf, larger * area, area),
+        c=colors,
+        edgecolors="white",
+        linewidths=edge,
+        zorder=4,
+        clip_on=False,
     )
 
 
@@ -229,43 +251,20 @@ def _drawing_order(classes: NDArray[np.str_]) -> NDArray[np.int64]:
 def _rings(axes: Axes, at: NDArray[np.float64], classes: NDArray[np.str_], figures: int) -> None:
     """Open marks, for the figure itself is to be seen."""
     area = 2 * _mark_area(figures)
-    axes.scatter(*at.T, s=area, c="none", edgecolors="white", linewidths=min(2.2, area / 12), zorder=2)
+    white, colored = min(2.2, area / 12), min(1.3, area / 16)
+    axes.scatter(*at.T, s=area, c="none", edgecolors="white", linewidths=white, zorder=3, clip_on=False)
     neither = np.flatnonzero(~np.isin(classes, [label.value for label in Label]))
     drawn = np.concatenate([neither, _drawing_order(classes)])
     colors = [_COLORS.get(name, NEUTRAL_COLOR) for name in classes[drawn]]
-    axes.scatter(*at[drawn].T, s=area, c="none", edgecolors=colors, linewidths=min(1.3, area / 16), zorder=3)
+    axes.scatter(*at[drawn].T, s=area, c="none", edgecolors=colors, linewidths=colored, zorder=4, clip_on=False)
 
 
-def _outline(axes: Axes, window: Window) -> None:
+def _outline(axes: Axes, window: Window, *, above: bool) -> None:
+    """The hotspot's outline: below the marks, but above very many, which would hide it."""
     place = (window.left, window.top), window.width, window.height
-    axes.add_patch(Rectangle(*place, fill=False, edgecolor="white", linewidth=3, zorder=6))
-    axes.add_patch(Rectangle(*place, fill=False, edgecolor=INK, linewidth=1.4, zorder=7))
-
-
-def _scale_bar(axes: Axes, width_px: float, mpp: float | None, inches: float) -> None:
-    """A bar of a round length, about a fifth of the panel; none where the resolution is unknown."""
-    if mpp is None:
-        return
-    length = round_length(width_px * mpp / 1000 / 5)
-    share = length * 1000 / mpp / width_px
-    height = axes.get_position().height * axes.figure.get_figheight()  # pyright: ignore[reportAttributeAccessIssue]
-    left, bottom = 0.1 / inches, 0.1 / height
-    bar = Rectangle((left, bottom), share, 0.045 / height, transform=axes.transAxes, facecolor=INK, zorder=9)
-    bar.set_path_effects(HALO)
-    axes.add_patch(bar)
-    text = f"{length:g} mm" if length >= 0.1 else f"{1000 * length:g} µm"
-    place = left, bottom + 0.075 / height
-    axes.text(*place, text, transform=axes.transAxes, va="bottom", path_effects=HALO, zorder=9)
-
-
-def round_length(most: float) -> float:
-    """The greatest of 1, 2 and 5 times a power of ten that is not above `most`.
-
-    >>> round_length(3.1), round_length(0.7), round_length(12)
-    (2.0, 0.5, 10.0)
-    """
-    power = 10.0 ** math.floor(math.log10(most))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9)))
+    order = 6.0 if above else 3.5
+    axes.add_patch(Rectangle(*place, fill=False, edgecolor="white", linewidth=3, zorder=order))
+    axes.add_patch(Rectangle(*place, fill=False, edgecolor=INK, linewidth=1.4, zorder=order))
 
 
 def _heading(figure: Figure, layout: _Layout, slide: SlideFindings, classes: NDArray[np.str_]) -> None:
@@ -291,15 +290,10 @@ def _width_in(figure: Figure, text: Text) -> float:
 
 def _foot(figure: Figure, layout: _Layout, slide: SlideFindings) -> None:
     """What the panels show, in words, below each."""
-    left, bottom, width, _ = layout.overview
+    left, bottom, _, _ = layout.overview
     _below(figure, layout, (left, bottom), _slide_words(slide))
-    if slide.hotspot is None:
-        return
-    words = _hotspot_words(slide.hotspot)
-    if layout.enlarged:
-        _below(figure, layout, (layout.enlarged[0], layout.enlarged[1]), words)
-    else:
-        _below(figure, layout, (left + max(width / 2, 3.4), bottom), words)
+    if slide.hotspot and layout.enlarged:
+        _below(figure, layout, (layout.enlarged[0], layout.enlarged[1]), _hotspot_words(slide.hotspot))
 
 
 def _below(figure: Figure, layout: _Layout, place: tuple[float, float], lines: Sequence[str]) -> None:
@@ -323,7 +317,10 @@ def _hotspot_words(hotspot: Hotspot) -> list[str]:
     interval = hotspot.interval
     share = _rate(hotspot.rate, interval.low, interval.high) if interval else ""
     noun = "figure" if hotspot.figures == 1 else "figures"
-    return [f"Hotspot, {hotspot.mm2:.2f} mm²: {hotspot.figures:,} {noun}", f"{hotspot.amf:,} AMF: {share}"]
+    lines = [f"Hotspot, {hotspot.mm2:.2f} mm²: {hotspot.figures:,} {noun}", f"{hotspot.amf:,} AMF: {share}"]
+    if hotspot.tissue is not None and hotspot.tissue < LITTLE_TISSUE:
+        lines.append(f"Only {hotspot.tissue:.0%} of it is tissue")
+    return lines
 
 
 def _per(density: float) -> str:

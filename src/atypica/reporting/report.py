@@ -31,7 +31,7 @@ from atypica.reporting.cut_plot import NAMES, rate_and_count
 from atypica.reporting.gallery import Picture
 from atypica.reporting.pages import environment, template_text
 from atypica.reporting.redaction import Shown, without_folders
-from atypica.reporting.slide_section import slide_cards
+from atypica.reporting.slide_section import slide_cards, slide_warnings
 from atypica.reporting.tile import Tile, tiles
 
 FAILED_TILES = 60
@@ -104,7 +104,7 @@ def render_report(
     rows = case_rows(result.cases(), shown)
     key = summary.summarize(table, rows, result.card)
     notes = [shown(note) for note in result.notes]
-    warnings = summary.warnings(key, rows, result.card, notes)
+    warnings = [*summary.warnings(key, rows, result.card, notes), *slide_warnings(slides, shown)]
     script = template_text("report.js")
     return (
         environment()

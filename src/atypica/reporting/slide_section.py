@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from atypica.core.errors import FigureError
-from atypica.inference.slides import Hotspot, SlideFindings
+from atypica.inference.slides import LITTLE_TISSUE, Hotspot, SlideFindings
 from atypica.reporting.overview import overview_jpeg
 from atypica.reporting.redaction import Shown
 
 MOST_PICTURES = 12
 """Overviews that a report carries; each takes about 100 kB, and all are files of their own too."""
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,22 @@ def slide_cards(slides: Sequence[SlideFindings], predictions: pd.DataFrame, show
     return [
         _card(slide, _picture(slide, predictions) if number < MOST_PICTURES else None, shown)
         for number, slide in enumerate(slides)
+    ]
+
+
+def slide_warnings(slides: Sequence[SlideFindings], shown: Shown) -> list[str]:
+    """What a reader must know before using the hotspots, as sentences."""
+    empty = [
+        f"{shown(slide.name)} ({slide.hotspot.tissue:.0%})"
+        for slide in slides
+        if slide.hotspot and slide.hotspot.tissue is not None and slide.hotspot.tissue < LITTLE_TISSUE
+    ]
+    if not empty:
+        return []
+    named = ", ".join(empty[:MOST_NAMED]) + (f" and {len(empty) - MOST_NAMED} more" if len(empty) > MOST_NAMED else "")
+    return [
+        f"Less than half of the hotspot is tissue on {named}: its counts are not those of a full field. "
+        "Look at the overview."
     ]
 
 

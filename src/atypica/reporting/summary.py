@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from atypica.core.vocabulary import Label, Subtype
+from atypica.data.detections import LEFT_OUT_BY_CLASS
 from atypica.inference.card import Card
 from atypica.inference.counting import counted
 from atypica.inference.predictions import flags
@@ -86,7 +87,7 @@ def subtype_counts(predictions: pd.DataFrame) -> dict[Subtype, int]:
 
 def warnings(summary: Summary, rows: Sequence[CaseRow], card: Card, notes: Sequence[str]) -> list[str]:
     """What a reader must know before using the numbers, as sentences."""
-    found = [note for note in notes if "assum" in note.lower()]
+    found = [note for note in notes if "assum" in note.lower() or note.startswith(LEFT_OUT_BY_CLASS)]
     if summary.in_training:
         words = flattery(summary.in_training, summary.counted)
         found.insert(0, f"{words[0].upper()}{words[1:]}.")

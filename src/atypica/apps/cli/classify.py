@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from atypica.apps.cli.screen import show_files, show_result, show_source
+from atypica.apps.cli.screen import say, show_files, show_result, show_source
 from atypica.apps.cli.slides_screen import show_slides
 from atypica.core.errors import OutputError
-from atypica.data.detections import Boxes, Units
+from atypica.core.outputs import OutputFolder
+from atypica.data.detections import Boxes, Units, names_of
 from atypica.data.readers import MAX_PIXELS
 from atypica.data.sources import Reading, open_source
 from atypica.inference.hotspot import HOTSPOT_MM2, check_area
@@ -25,6 +26,7 @@ def classify(
     figures: Path | None = None,
     units: Units | None = None,
     boxes: Boxes | None = None,
+    classes: str | None = None,
     model: Path | None = None,
     mpp: float | None = None,
     views: Literal[1, 8] = 1,
@@ -58,6 +60,9 @@ def classify(
         Of x and y in that file, where it does not say them: pixels of level 0, or micrometers.
     boxes
         Of COCO and MIDOG++: x, y, width, height or x1, y1, x2, y2. Told by the boxes if not given.
+    classes
+        Which classes of the detections are mitotic figures, separated by commas, or 'all'. Not given: all; of COCO,
+        MIDOG++ and SlideRunner those named 'mitotic figure' alone, so that hard negatives are not counted.
     model
         A model bundle (folder or zip); the one that comes with atypica if not given.
     mpp
@@ -89,7 +94,7 @@ def classify(
     check_area(hotspot_mm2)
     loaded = load_model(model)
     loaded.threshold(threshold)
-    reading = Reading(units, boxes, mpp, max_pixels)
+    reading = Reading(units, boxes, mpp, max_pixels, names_of(classes))
     table = open_source(source, figures=figures, reading=reading)
     prepare_folder(out)
     show_source(table)
@@ -133,22 +138,31 @@ def deliver(
 ) -> int:
     """Show a result on the screen and write its files, those of its slides too; gives the exit status.
 
+    What an earlier run wrote into the folder, and this one does not, is removed.
+
     Raises:
         OutputError: a file cannot be written.
     """
     show_result(result)
     slides = result.slides(hotspot_mm2)
     show_slides(slides)
+    folder = OutputFolder(out)
     files = list(result.write(out, table_format, slides))
+    folder.add(files)
     if slides:
         from atypica.reporting.overview import write_overviews
 
-        files += write_overviews(result.predictions, slides, out)
+        pictures = write_overviews(result.predictions, slides, out)
+        folder.add(pictures)
+        files += pictures
     if report:
         from atypica.reporting.report import write_report
 
         page = out / "report.html"
         write_report(result, page, title=title, banner=banner, slides=slides, hotspot_mm2=hotspot_mm2)
-        files.append(out / "report.html")
+        folder.add([page])
+        files.append(page)
+    for changed in folder.remove_earlier():
+        say(f"{changed} is of an earlier run and was changed since: it stays, look after it yourself", "yellow")
     show_files(files)
     return int(result.exit_code)

@@ -6,6 +6,11 @@ from pathlib import Path
 
 from atypica.core.errors import SourceError
 from atypica.data.detections import coco, geojson, sliderunner, table
+from atypica.data.detections.classes import LEFT_OUT_BY_CLASS as LEFT_OUT_BY_CLASS
+from atypica.data.detections.classes import check_classes as check_classes
+from atypica.data.detections.classes import class_notes as class_notes
+from atypica.data.detections.classes import names_of as names_of
+from atypica.data.detections.classes import of_classes as of_classes
 from atypica.data.detections.found import Boxes as Boxes
 from atypica.data.detections.found import Detections as Detections
 from atypica.data.detections.found import Units as Units
@@ -40,7 +45,7 @@ def read_detections(path: Path, *, units: Units | None = None, boxes: Boxes | No
     keys = first_keys(path)
     if {"features", ".geometry"} & keys:
         return geojson.read(path, units)
-    if {"annotations", "images", ".bbox"} & keys:
+    if {"annotations", "images", ".bbox"} & keys or head.split() == [b"[]"]:
         return coco.read(path, units, boxes)
     shown = ", ".join(sorted(keys)[:5]) or "nothing"
     raise SourceError(
@@ -56,5 +61,7 @@ def _head(path: Path) -> bytes:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}", "check --figures") from error
     if not head.strip():
-        raise SourceError(f"{path.name} is empty", "export the detections again")
+        raise SourceError(
+            f"{path.name} is empty", "export the detections again; where there are none, keep the heading x_px,y_px"
+        )
     return head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -56,6 +57,11 @@ class Detections:
             return self
         same = {name for name in names.dropna().unique() if _is_same(str(name), slide)}
         return replace(self, table=self.table[names.isin(same)].reset_index(drop=True))
+
+    @property
+    def classes(self) -> Counter[str | None]:
+        """How many detections have each class."""
+        return Counter(self.table["detection_class"].tolist())
 
     @property
     def images(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from atypica.core.errors import SourceError
+from atypica.core.errors import SettingsError, SourceError
 from atypica.data.figures import Figures, figures_from, read_table
 from atypica.data.slide import VENDOR_SUFFIXES
 from atypica.data.sources import ami_br, atnorm_br, atnorm_md, home, midog25, midogpp, omg_octo
@@ -12,6 +12,7 @@ from atypica.data.sources.dataset import Adapter, Dataset
 from atypica.data.sources.folder import read_folder
 from atypica.data.sources.home import data_home as data_home
 from atypica.data.sources.image import read_image
+from atypica.data.sources.slide_and_figures import TABLE_SUFFIXES, check_slide_and_figures
 from atypica.data.sources.slides import Reading as Reading
 from atypica.data.sources.slides import is_table_of_slides, read_slide, read_slides
 
@@ -24,7 +25,6 @@ DATASETS: dict[str, Dataset] = {
     midogpp.DATASET.name: midogpp.DATASET,
 }
 """Everything that can be fetched, by name."""
-TABLE_SUFFIXES = {".csv", ".parquet", ".pq"}
 
 
 def open_source(
@@ -46,10 +46,21 @@ def open_source(
 
     Raises:
         SourceError: no such dataset or path, or nothing usable there.
+        SettingsError: classes of detections are chosen where there are none, or there is no such class.
     """
     if figures is not None:
-        return read_slide(Path(source).expanduser(), figures, reading)
-    where = data_home or home.data_home()
+        slide = Path(source).expanduser()
+        check_slide_and_figures(slide, figures)
+        return read_slide(slide, figures, reading)
+    found = _open(source, data_home or home.data_home(), reading)
+    if reading and reading.classes is not None and not found.slides:
+        raise SettingsError(
+            "--classes chooses among the detections on slides", "give --figures, or take rows out of the figure table"
+        )
+    return found
+
+
+def _open(source: str | Path, where: Path, reading: Reading | None) -> Figures:
     adapter = ADAPTERS.get(str(source).lower())
     if adapter and not Path(source).exists():
         return _open_dataset(adapter, where)

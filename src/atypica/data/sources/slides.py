@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from atypica.core.errors import AtypicaError, FigureError, MissingExtraError, SourceError
-from atypica.data.detections import Boxes, Detections, Units, read_detections
-from atypica.data.figures import Figures, figures_from
+from atypica.data.detections import (
+    Boxes,
+    Detections,
+    Units,
+    check_classes,
+    class_notes,
+    of_classes,
+    read_detections,
+)
+from atypica.data.figures import Figures, ListedSlide, figures_from, tidy_numbers, tidy_text
 from atypica.data.readers import MAX_PIXELS
 from atypica.data.slide import open_slide
 
@@ -31,12 +40,14 @@ class Reading:
         boxes: the layout of their boxes; None to tell it by the boxes.
         mpp: micrometers per pixel of level 0 of slides that do not say it.
         max_pixels: a slide that is a picture (PNG, JPEG) with more is refused.
+        classes: those of the detections that are figures; None for what the format suggests (see `of_classes`).
     """
 
     units: Units | None = None
     boxes: Boxes | None = None
     mpp: float | None = None
     max_pixels: int = MAX_PIXELS
+    classes: tuple[str, ...] | None = None
 
 
 def read_slide(slide: Path, detections: Path, reading: Reading | None = None) -> Figures:
@@ -44,10 +55,12 @@ def read_slide(slide: Path, detections: Path, reading: Reading | None = None) ->
 
     Raises:
         SourceError: one of them cannot be read, there are no detections, or they cannot be placed.
+        SettingsError: no detection is of a class that is asked for.
         MissingExtraError: the slide needs OpenSlide.
     """
     reading = reading or Reading()
     found = read_detections(detections, units=reading.units, boxes=reading.boxes)
+    check_classes(found.classes, reading.classes, detections.name)
     here = found.on(slide.name)
     if not len(here):
         raise SourceError(f"{detections.name} has no detections on {slide.name}{_names(found)}", "check --figures")
@@ -71,11 +84,16 @@ def place(slide: Path, detections: Detections, reading: Reading | None = None) -
     known = mpp or reading.mpp
     if known is None:
         raise no_resolution(slide.name)
-    said = f"{known:.4g} um/px {'as the file says' if mpp else 'as given'}"
-    rows = _rows(detections, slide.name, known) | {"image": slide.name, "slide": slide.name, "mpp": reading.mpp}
+    said = f"{known:.4g} um/px {'as the file says' if mpp else 'as given with --mpp'}"
+    figures, others = of_classes(detections, reading.classes)
+    by_class = class_notes(figures.table["detection_class"], others)
+    if not len(figures):
+        raise SourceError(f"no detection on {slide.name} is of the classes that count ({by_class[0]})", "see --classes")
+    rows = _rows(figures, slide.name, known) | {"image": slide.name, "slide": slide.name, "mpp": reading.mpp}
     table = pd.DataFrame(rows)
-    notes = (*detections.notes, f"{slide.name}: {size[0]:,} x {size[1]:,} px, {said}", *_repeated(table))
-    return figures_from(table, slide.parent, slide.name, notes)
+    notes = (*detections.notes, *by_class, f"{slide.name}: {size[0]:,} x {size[1]:,} px, {said}", *_repeated(table))
+    listed = ListedSlide(slide.name, slide.name, None, reading.mpp, _other_classes(len(others)))
+    return replace(figures_from(table, slide.parent, slide.name, notes), slides=(listed,))
 
 
 def no_resolution(name: str) -> SourceError:
@@ -103,8 +121,11 @@ def _rows(detections: Detections, slide: str, mpp: float) -> dict[str, Any]:
 
 
 def _names(found: Detections) -> str:
-    shown = found.images[:SHOWN]
-    return f" (it has: {', '.join(shown)}{', ...' if len(found.images) > SHOWN else ''})" if shown else ""
+    return f" (it has: {_few(found.images)})" if found.images else ""
+
+
+def _few(names: list[str]) -> str:
+    return f"{', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
 
 
 def is_table_of_slides(table: pd.DataFrame) -> bool:
@@ -124,21 +145,32 @@ def read_slides(table: pd.DataFrame, root: Path, name: str, reading: Reading | N
 
     Raises:
         SourceError: a path is blank or given twice, or a file of detections cannot be read. A slide that cannot be read
-            is no such error: its figures keep their rows, with the reason.
+            is no such error: its figures keep their rows, with the reason. A slide without figures is none either:
+            it is among `Figures.slides`.
+        SettingsError: no detection is of a class that is asked for.
         MissingExtraError: a slide needs OpenSlide.
     """
     reading = reading or Reading()
     _check_paths(table, name)
-    parts = [_slide_rows(root, row, reading) for row in table.to_dict("records")]
-    empty = [str(slide) for slide, part in zip(table["slide"], parts, strict=True) if part.empty]
-    filled = [part for part in parts if not part.empty]
+    if "case" in table:
+        table = table.assign(case=tidy_text(table["case"]))
+    if "mpp" in table:
+        table = table.assign(mpp=tidy_numbers(table["mpp"], name))
+    parts = [_slide_part(root, row, reading) for row in table.to_dict("records")]
+    check_classes(sum((part.classes for part in parts), Counter()), reading.classes, name)
+    filled = [part.rows for part in parts if not part.rows.empty]
     if not filled:
-        raise SourceError(f"{name} has no detections on any of its {len(table)} slides", "check the column 'figures'")
-    notes = [_slides(len(table))]
-    if empty:
-        notes.append(f"no detections on {_slides(len(empty))}: {', '.join(empty[:SHOWN])}")
+        raise SourceError(f"{name} has no figures on any of its {len(table)} slides", "check the column 'figures'")
     joined = pd.concat(filled, ignore_index=True)
-    return figures_from(joined, root, name, (*notes, *_repeated(joined)))
+    bare = [part.listed.image for part in parts if part.rows.empty]
+    others = pd.concat([part.others for part in parts], ignore_index=True)
+    notes = (
+        _slides(len(table)),
+        *([f"no figures on {_slides(len(bare))}: {_few(bare)}"] if bare else []),
+        *class_notes(joined["detection_class"], others),
+        *_repeated(joined),
+    )
+    return replace(figures_from(joined, root, name, notes), slides=tuple(part.listed for part in parts))
 
 
 def _repeated(table: pd.DataFrame) -> tuple[str, ...]:
@@ -162,14 +194,35 @@ def _check_paths(table: pd.DataFrame, name: str) -> None:
         raise SourceError(f"{name} has {twice} twice", "give one row to a slide, with all its detections in one file")
 
 
-def _slide_rows(root: Path, row: dict[Any, Any], reading: Reading) -> pd.DataFrame:
-    slide, path = str(row["slide"]), root / str(row["figures"])
+class _Part(NamedTuple):
+    """One slide of a table: its figures as rows, the classes of what was left out, all classes of its file, and the
+    slide itself."""
+
+    rows: pd.DataFrame
+    others: pd.Series[Any]
+    classes: Counter[str | None]
+    listed: ListedSlide
+
+
+def _slide_part(root: Path, row: dict[Any, Any], reading: Reading) -> _Part:
+    slide = str(row["slide"])
+    found = read_detections(root / str(row["figures"]), units=reading.units, boxes=reading.boxes)
     own = float(row.get("mpp", math.nan))
-    reading = reading if math.isnan(own) else replace(reading, mpp=own)
-    found = read_detections(path, units=reading.units, boxes=reading.boxes).on(Path(slide).name)
-    columns = _rows(found, slide, _mpp_of(root / slide, found.units, reading))
+    mpp = reading.mpp if math.isnan(own) else own
+    here = found.on(Path(slide).name)
+    figures, others = of_classes(here, reading.classes)
+    columns = _rows(figures, slide, _mpp_of(root / slide, found.units, replace(reading, mpp=mpp)))
     context = {key: value for key, value in row.items() if key not in OWN}
-    return pd.DataFrame({**columns, "image": slide, "slide": slide, "mpp": reading.mpp, **context})
+    rows = pd.DataFrame({**columns, "image": slide, "slide": slide, "mpp": mpp, **context})
+    elsewhere = f"its file of detections has none on it{_names(found)}"
+    reasons = (*_other_classes(len(others)), *([elsewhere] if len(found) and not len(here) else []))
+    return _Part(rows, others, found.classes, ListedSlide(slide, slide, context.get("case"), mpp, reasons))
+
+
+def _other_classes(number: int) -> tuple[str, ...]:
+    """A sentence on detections that are left out by their class; none where there are none."""
+    plural = "detection of another class was" if number == 1 else "detections of other classes were"
+    return (f"{number:,} {plural} left out",) if number else ()
 
 
 def _mpp_of(path: Path, units: Units, reading: Reading) -> float:

@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from atypica.apps.web.review.ballot import Ballot, Call
-from atypica.apps.web.review.storage.database import open_database
+from atypica.apps.web.review.storage.database import MIGRATIONS, open_database
 from atypica.apps.web.review.storage.readers import Readers, Signed
+from atypica.apps.web.review.storage.sightings import Sightings
 from atypica.apps.web.review.storage.tables import Base
 from atypica.apps.web.review.storage.votes import Entry, Opinion, Shown, Votes
 from atypica.core.errors import OutputError, SettingsError
@@ -105,6 +108,40 @@ def test_migrations_make_the_tables_that_the_code_knows(place):
     for name, table in Base.metadata.tables.items():
         nullable = {column["name"]: column["nullable"] for column in made.get_columns(name)}
         assert nullable == {column.name: column.nullable for column in table.columns}
+
+
+def test_votes_of_the_first_version_tell_what_was_shown(place):
+    engine = create_engine(place.replace("postgresql:", "postgresql+psycopg:")) if isinstance(place, str) else None
+    engine = engine or create_engine(f"sqlite:///{place}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "001")
+        connection.execute(text("INSERT INTO study VALUES (1, 'study', '2026-01-01')"))
+        connection.execute(text("INSERT INTO reader VALUES (1, 1, 'ann', NULL, '2026-01-01')"))
+        connection.execute(text("INSERT INTO sitting VALUES (1, 1, 'secret', '2026-01-01', NULL)"))
+        for number, (figure, shown) in enumerate([("f1", "true"), ("f2", "false"), ("f1", "true")], start=1):
+            columns = "id, study_id, reader_id, sitting_id, cast_at, figure, image, comment, request, model_shown"
+            row = f"{number}, 1, 1, 1, '2026-01-01', '{figure}', '', '', 'request-{number}', {shown}"
+            connection.execute(
+                text(f"INSERT INTO vote ({columns}, map_shown, view, sort, filters) VALUES ({row}, false, '', '', '')")
+            )
+    engine.dispose()
+    assert Sightings(open_database(place)).among(1, ["f1", "f2"]) == {"f1"}
+
+
+def test_what_a_reader_was_shown_is_kept_once_for_each(readers, place):
+    ann, bob = (signed(readers, name).reader for name in ("ann", "bob"))
+    figures = [f"f{number}" for number in range(1200)]
+    for _ in range(2):
+        sightings = Sightings(open_database(place))
+        sightings.add(ann, figures)
+        sightings.add(ann, figures[:5])
+    sightings.add(bob, ["f7"])
+    again = Sightings(open_database(place))
+    assert again.among(ann, [*figures, "never"]) == set(figures)
+    assert again.among(bob, figures) == {"f7"}
 
 
 def test_a_vote_says_who_when_and_what_was_shown(readers, votes):

@@ -36,7 +36,7 @@ class ImpatientProtocol(H11Protocol):
         """See `asyncio.Protocol`."""
         self._expect_head()
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.cycle and not self.cycle.response_complete:
             self._drop_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -45,7 +45,7 @@ class ImpatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:
-        waiting = self.cycle is None or self.cycle.response_complete
+        waiting = not self.cycle or self.cycle.response_complete
         if waiting and self._deadline is None:
             self._deadline = self.loop.call_later(self.head_s, self.transport.close)
 

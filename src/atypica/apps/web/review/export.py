@@ -128,10 +128,10 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     An apostrophe is put before comments, names of readers and, in the table of votes, filters that begin with one of
     `FORMULA`. What `atypica train` reads (ids, images, labels, votes) stays as it is.
     """
-    free = [column for column in table if str(column) in FREE_TEXT or str(column).startswith("reader_")]
-    guarded = {
+    guarded: dict[str, list[Any]] = {
         column: [f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text for text in table[column]]
-        for column in free
+        for column in map(str, table.columns)
+        if column in FREE_TEXT or column.startswith("reader_")
     }
     return table.assign(**guarded)
 

@@ -120,9 +120,9 @@ def _votes(guest: Visit) -> pd.DataFrame:
     seen, catalog = guest.standing().seen, guest.review.catalog
     rows = guest.review.votes.raw(guest.reader)
     hidden = dict.fromkeys(("model_sha256", "model_prediction", "model_p_amf", "image"))
-    name = lambda figure: catalog.names[catalog.row_of[figure]] if figure in catalog.row_of else None  # noqa: E731
+    names = {figure: name for figure, name in zip(catalog.ids, catalog.names, strict=True) if figure not in seen}
     return vote_table(
-        [row if row["figure"] in seen else row | hidden | {"figure": name(row["figure"])} for row in rows]
+        [row if row["figure"] in seen else row | hidden | {"figure": names.get(row["figure"])} for row in rows]
     )
 
 

@@ -240,7 +240,7 @@ def test_places_that_repeat_are_counted_and_said(tmp_path, slide, model, places)
         assert len(result.predictions) == len(places)
         said = "2 of 6 detections repeat the place of another: each is counted"
         assert (said in result.notes) is (len(places) > len(PLACES))
-    assert {"2 slides", "no detections on 1 slide: empty.tif"} <= set(result.notes)
+    assert {"2 slides", "no figures on 1 slide: empty.tif"} <= set(result.notes)
 
 
 def test_the_curve_keeps_neighbors_together():

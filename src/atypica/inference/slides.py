@@ -158,7 +158,8 @@ class _Look:
                 known |= self._looked_at(slide, its, rows, bare)
         except AtypicaError as error:
             known["reasons"] = (error.message,)
-        return SlideFindings(**known | {"reasons": (*said, *known["reasons"])})
+        known["reasons"] = (*said, *known["reasons"])
+        return SlideFindings(**known)
 
     def _looked_at(
         self, slide: Slide, its: pd.DataFrame, rows: NDArray[np.int64], bare: ListedSlide | None

@@ -43,8 +43,9 @@ def draw_scale_bar(
     left, bottom = corner + PAD_IN * inch
     transform = axes.transAxes
     axes.add_patch(Rectangle((left, bottom), share, BAR_IN * inch[1], transform=transform, facecolor=INK, zorder=9))
-    back = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "zorder": 2}
-    axes.add_patch(Rectangle((corner[0], corner[1]), size[0], size[1], transform=transform, **back))
+    back = Rectangle((corner[0], corner[1]), size[0], size[1], transform=transform, linewidth=0, zorder=2)
+    back.set(facecolor="white", alpha=0.8)
+    axes.add_patch(back)
     text = f"{length:g} mm" if length >= 0.1 else f"{1000 * length:g} µm"
     axes.text(left, bottom + PAD_IN * inch[1], text, transform=transform, va="bottom", zorder=9)
 

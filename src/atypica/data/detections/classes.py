@@ -66,7 +66,7 @@ def of_classes(found: Detections, asked: Sequence[str] | None) -> tuple[Detectio
             (`TOLD_APART`) those of `MITOTIC` where there are any; else all.
     """
     labels = found.table["detection_class"]
-    plain = labels.map(lambda label: None if label is None else str(label).casefold())
+    plain = pd.Series([label and str(label).casefold() for label in labels], index=labels.index, dtype=object)
     if asked is not None:
         wanted = {label.casefold() for label in asked}
         kept = plain.isin(wanted) | (ALL in wanted)

@@ -125,7 +125,7 @@ def table(folder: Path, data: str) -> None:
 
 def scores_of(run: Run) -> dict[str, float]:
     """AUROC on each held-out dataset, and on each scanner within them."""
-    p, labels = out_of_fold(run)["amf_0_views1"].to_numpy(), run.figures.labels
+    p, labels = out_of_fold(run)["amf_0_views1"].to_numpy(), run.held_out.labels
     found = {
         f"{name}": float(roc_auc_score(labels[rows], p[rows]))
         for column in ("source", "scanner")

@@ -22,7 +22,7 @@ def test_a_bundle_lists_the_figures_that_trained_it(tmp_path, monkeypatch):
     everything = figures_from(pd.DataFrame({"image": names}), tmp_path, "noise")
     figures = everything.where(np.arange(5) < 3)
     stands_in = {
-        "student_network": lambda run: None,
+        "released_networks": lambda run: [None],
         "measure": lambda network, store: None,
         "StrangenessModel": SimpleNamespace(fit=lambda statistics: None),
         "export_graph": lambda *_: tiny_graph(),
@@ -34,10 +34,13 @@ def test_a_bundle_lists_the_figures_that_trained_it(tmp_path, monkeypatch):
     }
     for name, stand_in in stands_in.items():
         monkeypatch.setattr(module, name, stand_in)
-    recipe = SimpleNamespace(geometry=SimpleNamespace(size_px=32), split=SimpleNamespace(test_on="test"))
+    split = SimpleNamespace(test_on="test")
+    recipe = SimpleNamespace(geometry=SimpleNamespace(size_px=32), split=split, ensemble="first")
     tested = everything.where(np.arange(5) >= 3)
     folder = tmp_path / "run"
-    run = SimpleNamespace(recipe=recipe, folder=folder, figures=figures, tested=tested, folds=None, start=None)
+    run = SimpleNamespace(
+        recipe=recipe, folder=folder, figures=figures, tested=tested, folds=None, start=None, leaked=np.zeros(2, bool)
+    )
     folder.mkdir()
     module.release(run, _Crops())
     model = load_model(tmp_path / "run" / "bundle")

@@ -29,12 +29,15 @@ from atypica.training.crops import CropStore
 from atypica.training.crossval import fold_networks, out_of_fold
 from atypica.training.distill import student_network
 from atypica.training.predict import predict
+from atypica.training.recipe import Recipe
 from atypica.training.run import Run
+from atypica.training.settings.ensemble import Ensemble
 
 Calibration = tuple[float, float]
 """Temperature and bias: p = sigmoid((logit - bias) / temperature)."""
 HEADS = "amf subtype disagreement"
 """What is kept of the networks' answers; a file of other heads is made anew."""
+BY_LOGIT: Ensemble = "mean_logit"
 CIRCULAR = "it would be chosen on the very figures that are tested"
 
 
@@ -62,6 +65,7 @@ class Predicted:
             `error`, and `scored`, which says whether the row counts.
         answers: in the order of the table.
         operating: by the run's out-of-fold predictions.
+        ensemble: how the networks' logits become one.
         split: tells one assignment of folds from another.
         leaks: what was done with leaked figures.
         shared_cases: cases that stand in training too.
@@ -74,6 +78,7 @@ class Predicted:
     table: pd.DataFrame
     answers: Answers
     operating: Operating
+    ensemble: Ensemble
     split: str
     leaks: Leaks
     shared_cases: int
@@ -122,13 +127,13 @@ class Typist:
 
     @cached_property
     def held_out(self) -> pd.DataFrame:
-        """What every training figure's own fold said of it, one view."""
+        """What every held-out figure's own fold said of it, one view."""
         return out_of_fold(self.run)
 
     @cached_property
     def operating(self) -> Operating:
         """Threshold and calibration by the out-of-fold predictions."""
-        labels, logits = self.run.figures.labels, self.held_out["amf_0_views1"].to_numpy(dtype=np.float64)
+        labels, logits = self.run.held_out.labels, self.held_out["amf_0_views1"].to_numpy(dtype=np.float64)
         own = max_balanced_accuracy(labels, expit(logits)).value
         try:
             return Operating(float(logit(own)), fit_calibration(logits, labels))
@@ -137,8 +142,8 @@ class Typist:
 
     @cached_property
     def distilled(self) -> Operating | None:
-        """Those of the finished bundle's card; None where the run has no bundle of this recipe."""
-        if not self.run.ledger.find("bundle", self.run.recipe.hash):
+        """Those of the finished bundle's card; None where the run has no bundle of this recipe, or distills nothing."""
+        if self.run.recipe.distill is None or not self.run.ledger.find("bundle", self.run.recipe.hash):
             return None
         try:
             card = read_bundle(self.run.folder / "bundle").card
@@ -182,7 +187,7 @@ class Typist:
         suite, run = self.work.suite, self.run
         shared = _shared_cases(run, test)
         return Predicted(
-            self.entry.label, self.seed, kind, test.spec.name, table, answers, operating,
+            self.entry.label, self.seed, kind, test.spec.name, table, answers, operating, _ensemble(run.recipe),
             run.split_hash, suite.leaks, shared,
         )  # fmt: skip
 
@@ -213,7 +218,8 @@ class Typist:
         table["leak"], table["duplicate_of"] = repeats_across_folds(names, digests, run.folds.tolist())
         table["error"] = ""
         table["scored"] = (table["leak"] == "") & (table["duplicate_of"] == "")
-        own = run.folds[:, None] == np.arange(run.fold_count)
+        table = table[run.is_held_out].reset_index(drop=True)
+        own = run.folds[run.is_held_out, None] == np.arange(run.fold_count)
         amf = np.where(own, self.held_out["amf_0_views1"].to_numpy(dtype=np.float64)[:, None], np.nan)
         names = [f"subtype_{index}_views1" for index in range(len(Subtype))]
         subtype = None
@@ -228,9 +234,14 @@ class Typist:
         write_predictions(file, table, answers, f"{run.recipe.fold_hash}-{run.data_hash}")
         none = Operating(None, None, CIRCULAR)
         return Predicted(
-            self.entry.label, self.seed, "left-out", spec.name, table, answers, none,
+            self.entry.label, self.seed, "left-out", spec.name, table, answers, none, BY_LOGIT,
             run.split_hash, self.work.suite.leaks, 0,
         )  # fmt: skip
+
+
+def _ensemble(recipe: Recipe) -> Ensemble:
+    """That of the bundle, or where the bundle holds a distilled network, the mean logit."""
+    return BY_LOGIT if recipe.distill else recipe.ensemble
 
 
 def _ask(networks: list[FigureNetwork], store: CropStore) -> Answers:

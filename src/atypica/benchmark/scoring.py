@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from atypica.benchmark.predict import CIRCULAR, Predicted
 from atypica.benchmark.suite import OWN, Suite
@@ -25,6 +25,7 @@ from atypica.evaluation.significance import FoldSummary
 from atypica.evaluation.subtypes import SubtypeScorer
 from atypica.evaluation.summary import Evaluation, SubtypeInput, evaluate
 from atypica.inference.predictions import subtype_probabilities
+from atypica.training.settings.ensemble import Ensemble
 
 Floats = NDArray[np.float64]
 COMPARED_FOLDS = ("balanced_accuracy", "auroc")
@@ -63,8 +64,13 @@ class Rows:
 
     @property
     def p(self) -> Floats:
-        """Of the mean logit of the networks that answer, (figures,)."""
-        return expit(np.nanmean(self.z, axis=1))
+        """Of the networks that answer, as one, (figures,)."""
+        return expit(self.one)
+
+    @property
+    def one(self) -> Floats:
+        """The logit of the networks that answer, as one, (figures,)."""
+        return combined(self.z, self.predicted.ensemble)
 
     @property
     def cases(self) -> NDArray[np.object_] | None:
@@ -86,6 +92,15 @@ class Rows:
         """Each network with the figures that it answers for."""
         known = ~np.isnan(self.z)
         return [(k, known[:, k]) for k in range(self.z.shape[1]) if known[:, k].any()]
+
+
+def combined(logits: Floats, ensemble: Ensemble) -> Floats:
+    """The logits of several networks, (figures, networks), NaN where one does not answer, as one's, (figures,)."""
+    if ensemble == "first":
+        return logits[:, 0]
+    if ensemble == "mean_logit":
+        return np.nanmean(logits, axis=1)
+    return logit(np.nanmean(expit(logits), axis=1))
 
 
 def score(predicted: Predicted, suite: Suite, label: str, settings: BootstrapSettings) -> Scored:
@@ -182,7 +197,7 @@ def _calibrated(rows: Rows, settings: BootstrapSettings) -> tuple[Calibrated | N
     if fitted is None:
         return None, rows.predicted.operating.note or CIRCULAR
     temperature, bias = fitted
-    p = expit((np.nanmean(rows.z, axis=1) - bias) / temperature)
+    p = expit((rows.one - bias) / temperature)
     ece = binary_estimates(rows.y, p, 0.5, rows.cases, settings)["ece"]
     return Calibrated(temperature, bias, ece, tuple(reliability(rows.y, p))), ""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from atypica.data.audit.duplicates import TOLERANCE_PX, crops_are_files, same_place
 from atypica.data.audit.groups import same_values
@@ -74,17 +76,23 @@ def leaks(test: Figures, pixels: Pixels, training: Figures, known: set[str]) -> 
         training: the figures that train; their slide, x and y are compared.
         known: the digests of their pixels.
     """
-    pool = pool_figures([training], [test])
-    start = len(training)
-    placed: set[int] = set()
-    for group in same_place(pool, TOLERANCE_PX, ()):
-        tested = {row - start for row in group.rows if row >= start}
-        if len(tested) < len(group.rows):
-            placed |= tested
+    placed = at_the_same_place(test, training)
     return [
-        SAME_PIXELS if digest and digest in known else SAME_PLACE if row in placed else ""
+        SAME_PIXELS if digest and digest in known else SAME_PLACE if placed[row] else ""
         for row, digest in enumerate(pixels.digests)
     ]
+
+
+def at_the_same_place(test: Figures, training: Figures) -> NDArray[np.bool_]:
+    """Which test figures lie where a training figure lies: same slide, within `TOLERANCE_PX`; (test figures,)."""
+    pool = pool_figures([training], [test])
+    start = len(training)
+    placed = np.zeros(len(test), dtype=bool)
+    for group in same_place(pool, TOLERANCE_PX, ()):
+        tested = [row - start for row in group.rows if row >= start]
+        if len(tested) < len(group.rows):
+            placed[tested] = True
+    return placed
 
 
 def repeats_across_folds(

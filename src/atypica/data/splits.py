@@ -62,7 +62,12 @@ def kfold(figures: Figures, folds: int, seed: int, stratify: Strata = "label", u
 
 
 def holdout(
-    figures: Figures, shares: Sequence[float], seed: int, stratify: Strata = "label", unit: Unit = "case"
+    figures: Figures,
+    shares: Sequence[float],
+    seed: int,
+    stratify: Strata = "label",
+    unit: Unit = "case",
+    within: str = "",
 ) -> Parts:
     """Divide figures into train and test, or train, val and test: cases whole, strata in proportion.
 
@@ -75,6 +80,7 @@ def holdout(
         seed: of the order.
         stratify: by label, or by label and whether the votes disagree.
         unit: `figure` cuts cases, as some papers did.
+        within: a column (dataset) each of whose values is divided in these shares; a case of two of them stays whole.
 
     Returns:
         "train", "val" or "test" for each figure, shape (figures,); no part is empty.
@@ -89,6 +95,9 @@ def holdout(
     if len(cases) < len(shares):
         raise SourceError(f"{figures.name} has {len(cases)} {unit}s for {len(shares)} parts", "choose fewer parts")
     strata = _strata(figures, stratify)
+    if within:
+        values = pd.factorize(figures.table[within].fillna(""), sort=True)[0]
+        strata = pd.factorize(values * (strata.max() + 1) + strata, sort=True)[0].astype(np.int64)
     counts = np.zeros((len(cases), strata.max() + 1))
     np.add.at(counts, (inverse, strata), 1)
     parts = _deal(counts, np.asarray(shares, dtype=np.float64) / sum(shares), np.random.default_rng(seed))

@@ -28,7 +28,8 @@ REFERRED = 0.10
 """Share of the held-out figures in the band that is referred to a person."""
 UNINFORMED = 1e6
 """Temperature at which a logit no longer matters."""
-CHOSEN_BY = "largest balanced accuracy (smoothed) on one-view out-of-fold predictions of the training figures"
+CHOSEN_BY = "largest balanced accuracy (smoothed) on one-view {predictions}"
+OUT_OF_FOLD = "out-of-fold predictions of the training figures"
 
 
 def make_card(run: Run, distances: list[float]) -> Card:
@@ -74,7 +75,7 @@ def _names(head: str, size: int) -> list[str]:
 
 def _fit(run: Run, held_out: pd.DataFrame, head: str) -> Calibration:
     """To the share of votes, so that p_amf says what share of the experts would say AMF."""
-    targets = run.targets.heads[head][:, 0].numpy().astype(np.float64)
+    targets = run.targets.heads[head][:, 0].numpy()[run.is_held_out].astype(np.float64)
     known = ~np.isnan(targets)
     logits = held_out[f"{head}_0_views1"].to_numpy(dtype=np.float64)[known]
     temperature, bias = fit_calibration(logits, targets[known])
@@ -102,23 +103,32 @@ def _fit_disagreement(run: Run, held_out: pd.DataFrame) -> Calibration:
 
 def _thresholds(run: Run, p: NDArray[np.float64]) -> Thresholds:
     """One number is fitted to thousands of figures, so the accuracy on these very figures flatters it little."""
-    chosen = choose_thresholds(run.figures.labels, p, REFERRED, CHOSEN_BY)
-    accuracy = measured_accuracy(run.figures.labels, p >= chosen.default, run.figures.cases)
+    figures, part = run.held_out, run.recipe.split.held_out
+    predictions = f"predictions of the held-out part '{part}'" if part else OUT_OF_FOLD
+    chosen = choose_thresholds(figures.labels, p, REFERRED, CHOSEN_BY.format(predictions=predictions))
+    accuracy = measured_accuracy(figures.labels, p >= chosen.default, figures.cases)
     return chosen.model_copy(update={"accuracy": accuracy})
 
 
 def _training_data(run: Run) -> dict[str, Any]:
     return {
         "source": run.figures.name,
-        "part": run.recipe.split.train_on,
+        "part": "+".join(run.recipe.split.parts),
         "figures": len(run.figures),
         "amf": int(run.figures.labels.sum()),
         "cases": len(set(run.figures.cases)),
         "folds": run.fold_count,
+        **_held_out(run),
         "split_hash": run.split_hash,
         **_terms(run.figures.name),
         **_started(run),
     }
+
+
+def _held_out(run: Run) -> dict[str, Any]:
+    """The part that no network was trained on, where it is a fixed one."""
+    part = run.recipe.split.held_out
+    return {"held_out": part, "held_out_figures": len(run.held_out)} if part else {}
 
 
 def _terms(source: str) -> dict[str, str]:
@@ -144,9 +154,9 @@ def _metrics(
         predictions[list(SUBTYPE_COLUMNS)] = subtype_probabilities(p, logits)
     if "disagreement" in run.head_sizes:
         predictions["p_disagreement"] = calibrated(held_out["disagreement_0_views1"].to_numpy(), hard)
-    return {
-        f"{run.figures.name}, out of fold (the folds' networks)": short_metrics(run.figures, predictions, threshold)
-    }
+    part = run.recipe.split.held_out
+    what = f"held-out part {part} (its network)" if part else "out of fold (the folds' networks)"
+    return {f"{run.figures.name}, {what}": short_metrics(run.held_out, predictions, threshold)}
 
 
 def _versions() -> dict[str, str]:

@@ -89,9 +89,9 @@ def fold_networks(run: Run) -> list[FigureNetwork]:
 
 
 def out_of_fold(run: Run) -> pd.DataFrame:
-    """What every figure's own fold said of it, in the order of the run's figures."""
+    """What every held-out figure's own fold said of it, in the order of the run's figures."""
     parts = [pd.read_parquet(fold_folder(run, fold) / PREDICTIONS) for fold in range(run.fold_count)]
-    return pd.concat(parts).set_index("figure_id").loc[run.figures.table["figure_id"]].reset_index()
+    return pd.concat(parts).set_index("figure_id").loc[run.held_out.table["figure_id"]].reset_index()
 
 
 def _write_predictions(run: Run, fold: int, rows: NDArray[np.int64], outputs: dict[int, Outputs]) -> None:

@@ -12,6 +12,7 @@ from atypica.training.fit import fit, load_weights
 from atypica.training.module import FigureModule
 from atypica.training.run import Run
 from atypica.training.sampling import batches_of, derive_seed, figure_weights
+from atypica.training.settings.distill import DistillSettings
 
 
 def student_folder(run: Run) -> Path:
@@ -24,20 +25,20 @@ def student_network(run: Run) -> FigureNetwork:
     return load_weights(run.new_network(), student_folder(run))
 
 
-def distill(run: Run, store: CropStore) -> dict[str, Any]:
-    """Train the student on all training figures: teachers and student see the same augmented views."""
+def distill(run: Run, store: CropStore, settings: DistillSettings) -> dict[str, Any]:
+    """Train the student on all figures of a run: teachers and student see the same augmented views."""
     recipe = run.recipe
     seed = derive_seed(recipe.seed, run.fold_count)
     network = run.new_network(seed)
-    if recipe.distill.start == "fold":
+    if settings.start == "fold":
         load_weights(network, fold_folder(run, 0))
     module = FigureModule(
         network,
         store,
         run.targets,
         recipe,
-        lr=recipe.distill.lr,
-        epochs=recipe.distill.epochs,
+        lr=settings.lr,
+        epochs=settings.epochs,
         seed=seed,
         teachers=fold_networks(run),
         weights=figure_weights(run.figures, recipe),
@@ -46,7 +47,7 @@ def distill(run: Run, store: CropStore) -> dict[str, Any]:
         module,
         batches_of(run.figures, recipe, seed),
         student_folder(run),
-        recipe.distill.epochs,
+        settings.epochs,
         f"{recipe.hash}-{run.data_hash}",
     )
-    return {"figures": len(store), "epochs": recipe.distill.epochs, "teachers": run.fold_count}
+    return {"figures": len(store), "epochs": settings.epochs, "teachers": run.fold_count}

@@ -15,9 +15,11 @@ from onnx import TensorProto, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from atypica.models.ensemble import EnsembleNetwork
 from atypica.models.network import FigureNetwork
 from atypica.training.strangeness import StrangenessModel
 
+Deployable = FigureNetwork | EnsembleNetwork
 NETWORK = "network."
 """What the names of the network's weights start with in the graph."""
 
@@ -25,7 +27,7 @@ NETWORK = "network."
 class DeployedNetwork(nn.Module):
     """The network with normalization, activation map and distance inside: bytes in, everything out."""
 
-    def __init__(self, network: FigureNetwork, strangeness: StrangenessModel) -> None:
+    def __init__(self, network: Deployable, strangeness: StrangenessModel) -> None:
         super().__init__()
         self.network = network.eval()
         self.residual = strangeness.residual
@@ -44,12 +46,12 @@ class DeployedNetwork(nn.Module):
         return (((along * cast(Tensor, self.weight)).mean(dim=1) + left) / 2).sqrt()
 
 
-def output_names(network: FigureNetwork) -> list[str]:
+def output_names(network: Deployable) -> list[str]:
     """The names of the graph's outputs, in order."""
     return [*network.sizes, "cam", "embedding", "distance"]
 
 
-def export_graph(network: FigureNetwork, strangeness: StrangenessModel, size_px: int) -> bytes:
+def export_graph(network: Deployable, strangeness: StrangenessModel, size_px: int) -> bytes:
     """An ONNX graph with a free batch size, weights stored as float16, arithmetic in float32."""
     deployed = DeployedNetwork(network.cpu(), strangeness).eval()
     # Two crops in the example: with one, the exporter would freeze the batch size at one.
@@ -126,7 +128,7 @@ def stored_weights(graph: bytes) -> dict[str, Tensor]:
 
 
 def largest_differences(
-    network: FigureNetwork, strangeness: StrangenessModel, graph: bytes, crops: NDArray[np.uint8]
+    network: Deployable, strangeness: StrangenessModel, graph: bytes, crops: NDArray[np.uint8]
 ) -> dict[str, float]:
     """The largest absolute difference between the network in torch and the graph in ONNX Runtime, by output."""
     import onnxruntime

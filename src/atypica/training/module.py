@@ -67,6 +67,7 @@ class FigureModule(L.LightningModule):
         self._seed = seed
         # In a tuple, so that the teachers are neither trained nor saved with the student.
         self._teachers = tuple(teacher.eval().requires_grad_(False) for teacher in teachers or [])
+        self._teacher_weight = recipe.distill.teacher if recipe.distill else 0.0
         if recipe.training.compile:
             for network in (self.network, *self._teachers):
                 network.compile(dynamic=False)
@@ -97,7 +98,7 @@ class FigureModule(L.LightningModule):
             crops, targets = mixup(crops, targets, self.recipe.training.mixup, seed)
         crops = crops.contiguous(memory_format=torch.channels_last)
         if self._teachers:
-            targets = blend(targets, self._teach(crops), self.recipe.distill.teacher)
+            targets = blend(targets, self._teach(crops), self._teacher_weight)
         answers = self.network(crops)
         if self._figure_weights is None:
             loss = self._objective(answers, targets)

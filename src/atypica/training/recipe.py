@@ -16,6 +16,7 @@ from atypica.core.settings import Settings
 from atypica.inference.stain import REFERENCES, StainReference
 from atypica.training.settings.augment import AugmentSettings
 from atypica.training.settings.distill import DistillSettings
+from atypica.training.settings.ensemble import Ensemble
 from atypica.training.settings.geometry import RecipeGeometry
 from atypica.training.settings.heads import HeadSettings
 from atypica.training.settings.input import InputSettings
@@ -45,12 +46,19 @@ class Recipe(Settings):
     optimizer: OptimizerSettings
     schedule: ScheduleSettings = ScheduleSettings()
     training: TrainingSettings
-    distill: DistillSettings
+    distill: DistillSettings | None = None
+    """Without it the ensemble of the folds is released."""
+    ensemble: Ensemble = "mean_probability"
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
         check_loss(self.heads, self.loss)
         check_optimizer(self.optimizer, self.schedule, self.training.epochs)
+        if self.distill and self.ensemble != "mean_probability":
+            raise SettingsError(
+                f"ensemble is {self.ensemble}, but the folds are distilled into one network",
+                "set distill to null, or leave 'ensemble' out",
+            )
         if self.input.inner_um >= self.geometry.field_um:
             raise SettingsError(
                 f"input.inner_um is {self.input.inner_um:g}, and geometry.field_um is {self.geometry.field_um:g}",
@@ -73,8 +81,8 @@ class Recipe(Settings):
 
     @property
     def fold_hash(self) -> str:
-        """The same of what the folds depend on: a run keeps its folds when only `distill` changes."""
-        return self._digest("description", "distill")
+        """The same of what the folds depend on: a run keeps its folds when only `distill` or `ensemble` changes."""
+        return self._digest("description", "distill", "ensemble")
 
     def _digest(self, *without: str) -> str:
         silent = {"training": {"compile"}} | dict.fromkeys(without, True)
@@ -166,6 +174,8 @@ def _override(values: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         below: Any = values.setdefault(parent, {})
+        if below is None:  # a section that the recipe does without
+            below = values[parent] = {}
         if not isinstance(below, dict):
             raise SettingsError(f"'{override}' is no setting: '{parent}' has no parts", f"write {parent}=VALUE")
         values = cast(dict[str, Any], below)

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from atypica.core.errors import TrainingError
+from atypica.data.leaks import SAME_PIXELS, SAME_PLACE
 from atypica.inference.bundle import Bundle, write_bundle
 from atypica.inference.model import Model
 from atypica.inference.trained_on import hash_figures
+from atypica.models.ensemble import as_one
+from atypica.models.network import FigureNetwork
 from atypica.training.card import make_card
 from atypica.training.crops import CropStore
+from atypica.training.crossval import fold_networks
 from atypica.training.distill import student_network
 from atypica.training.graph import export_graph, largest_differences
 from atypica.training.metrics import short_metrics
@@ -29,8 +33,9 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
     Raises:
         TrainingError: the exported graph does not say what the network says.
     """
-    network = student_network(run)
-    statistics = measure(network, store)
+    networks = released_networks(run)
+    network = as_one(networks, run.recipe.ensemble)
+    statistics = measure(networks[0], store)
     strangeness = StrangenessModel.fit(statistics)
     graph = export_graph(network, strangeness, run.recipe.geometry.size_px)
     crops = (store.plain(np.arange(min(CHECKED, len(store)))) * 255).round().byte().permute(0, 2, 3, 1).numpy()
@@ -47,15 +52,28 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
     return {**tested, "largest_difference": {name: round(value, 5) for name, value in differences.items()}}
 
 
+def released_networks(run: Run) -> list[FigureNetwork]:
+    """The networks that a bundle is made of: the distilled one, or those of all folds."""
+    return [student_network(run)] if run.recipe.distill else fold_networks(run)
+
+
 def _test(bundle: Bundle, run: Run) -> dict[str, Any]:
-    """The bundle on the figures that the recipe sets aside, one view, by its own threshold."""
+    """The bundle on the figures that the recipe sets aside, one view, by its own threshold.
+
+    Those that train as well, by their pixels or by their place on the slide, do not count; how many is said.
+    """
     if run.tested is None:
         return {}
     result = Model(bundle).classify(run.tested)
-    trained = result.predictions["in_training"].eq(True).to_numpy(dtype=bool)
+    pixels = result.predictions["in_training"].eq(True).to_numpy(dtype=bool)
+    trained = pixels | run.leaked
+    name = f"{run.tested.name}, {run.recipe.split.test_on} split"
+    left_out: dict[str, Any] = {}
+    if trained.any():
+        name += f", without {int(trained.sum()):,} training figures"
+        left_out = {"left_out": {SAME_PIXELS: int(pixels.sum()), SAME_PLACE: int((run.leaked & ~pixels).sum())}}
     typed = result.predictions["p_amf"].notna().to_numpy() & ~trained
     if not typed.any():
-        return {}
-    left_out = f", without {int(trained.sum()):,} training figures" if trained.any() else ""
+        return {name: {"figures": 0, **left_out}} if left_out else {}
     metrics = short_metrics(run.tested.where(typed), result.predictions[typed], bundle.card.thresholds.default)
-    return {f"{run.tested.name}, {run.recipe.split.test_on} split{left_out}": metrics}
+    return {name: {**metrics, **left_out}}

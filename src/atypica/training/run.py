@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from atypica.core.errors import SettingsError, SourceError
 from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
+from atypica.data.leaks import at_the_same_place
 from atypica.data.splits import Unit, holdout, kfold, leave_one_out, split_hash
 from atypica.inference.bundle import Bundle
 from atypica.models.heads import HEADS
@@ -34,9 +36,9 @@ class Run:
     Attributes:
         folder: RUN/.
         recipe: resolved.
-        figures: those that train.
+        figures: those that train, or are held out to judge by.
         tested: those set aside to report on; None where the source names none.
-        folds: the fold of each figure.
+        folds: the fold of each figure, in which it is held out; -1 for one that never is.
         split_hash: of the figures and their folds.
         data_hash: of these and of what the figures teach (not of their pixels).
         targets: of every figure.
@@ -62,7 +64,7 @@ class Run:
         Raises:
             SettingsError: the folder holds a run of another recipe, or the bundle to go on from sees another field.
             BundleError: there is no such bundle.
-            SourceError: no figures to train on, without labels or cases, or a case in training and test.
+            SourceError: no figures to train on, without labels or cases, or a case in training and test or held out.
         """
         start = starting_bundle(recipe)
         figures, tested = training_figures(source, recipe), test_figures(source, recipe)
@@ -113,6 +115,21 @@ class Run:
         return int(self.folds.max()) + 1
 
     @property
+    def is_held_out(self) -> NDArray[np.bool_]:
+        """Which figures are held out in a fold, (figures,): all of them, but for a fixed part."""
+        return self.folds >= 0
+
+    @property
+    def held_out(self) -> Figures:
+        """The figures that some network has not seen, in the order of `figures`."""
+        return self.figures.where(self.is_held_out)
+
+    @cached_property
+    def leaked(self) -> NDArray[np.bool_]:
+        """Which of `tested` lie where one of `figures` lies (same slide, within 5 micrometers): they must not count."""
+        return np.zeros(0, dtype=bool) if self.tested is None else at_the_same_place(self.tested, self.figures)
+
+    @property
     def head_sizes(self) -> dict[str, int]:
         """What the network answers: the heads that the recipe trains and what follows from them, with their logits."""
         heads = self.recipe.heads
@@ -136,15 +153,35 @@ class Run:
 
 
 def assign_folds(figures: Figures, recipe: Recipe) -> NDArray[np.int64]:
-    """The fold of each figure: of whole cases, or of the values of the column that the recipe names."""
+    """The fold of each figure: of whole cases, of the values of a column, or 0 for what is held out once and -1 else.
+
+    Raises:
+        SourceError: the figures cannot be folded so, or a case is on both sides of what is held out once.
+    """
     split = recipe.split
+    if split.held_out:
+        return _one_fold(figures, split.held_out, split.unit)
     if split.by:
         return np.unique(leave_one_out(figures, split.by), return_inverse=True)[1].astype(np.int64)
     return np.asarray(kfold(figures, split.folds, recipe.seed, split.stratify, split.unit))
 
 
+def _one_fold(figures: Figures, part: str, unit: Unit) -> NDArray[np.int64]:
+    inside = (figures.table["split"] == part).to_numpy() if "split" in figures.table else np.zeros(len(figures), bool)
+    if inside.all() or not inside.any():
+        found = "no figures" if not inside.any() else "no figures but those"
+        raise SourceError(
+            f"{figures.name} has {found} of split '{part}'", "check split.held_out, or set split.shares=[70,15,15]"
+        )
+    if unit == "case":
+        _refuse_shared(figures.where(~inside), figures.where(inside), f"trained on and in '{part}'")
+    return np.where(inside, 0, -1).astype(np.int64)
+
+
 def with_shares(source: Figures, recipe: Recipe) -> Figures:
     """The source with the recipe's own split, if it has one, in place of its column `split`.
+
+    Every dataset of the source (column `dataset`) is split in these shares.
 
     Raises:
         SourceError: the source cannot be split so.
@@ -152,26 +189,27 @@ def with_shares(source: Figures, recipe: Recipe) -> Figures:
     split = recipe.split
     if not split.shares:
         return source
-    parts = holdout(source, split.shares, recipe.seed, split.stratify, split.unit)
+    within = "dataset" if "dataset" in source.table else ""
+    parts = holdout(source, split.shares, recipe.seed, split.stratify, split.unit, within)
     return replace(source, table=source.table.assign(split=parts))
 
 
 def training_figures(source: Figures, recipe: Recipe) -> Figures:
-    """The figures of a source that a recipe trains on.
+    """The figures of a source that a recipe trains on, those included that it holds out to judge by.
 
     Raises:
         SourceError: the source has no such part.
     """
     part = recipe.split.train_on
     if part == "all":
-        return source
+        return with_shares(source, recipe) if recipe.split.held_out else source
     source = with_shares(source, recipe)
     if "split" not in source.table:
         raise SourceError(
             f"{source.name} has no column 'split', and the recipe trains on '{part}' only",
             "add the column, or train on everything with split.train_on=all",
         )
-    chosen = source.where(source.table["split"].isin(part.split("+")).to_numpy())
+    chosen = source.where(source.table["split"].isin(recipe.split.parts).to_numpy())
     if not len(chosen):
         raise SourceError(f"{source.name} has no figures of split '{part}'", "check split.train_on")
     return chosen
@@ -188,14 +226,24 @@ def test_figures(source: Figures, recipe: Recipe) -> Figures | None:
 
 def _check_apart(figures: Figures, tested: Figures, unit: Unit) -> None:
     """Before hours of training, not after them."""
-    shared = sorted(set(figures.cases) & set(tested.cases)) if unit == "case" else []
-    if shared:
+    if unit == "case":
+        _refuse_shared(figures, tested, "in training and in test")
+    if at_the_same_place(tested, figures).all():
         raise SourceError(
-            f"{len(shared)} cases are in training and in test, first {shared[0]}",
-            "mend the column 'split' (atypica data split never cuts a case)",
+            f"all {len(tested):,} test figures lie where figures that train lie (same slide, x and y)",
+            "mend the column 'split', or train on other figures",
         )
     if np.isnan(tested.labels).any():
         raise SourceError("some test figures have no label", "fill the column 'label', or blank their 'split'")
+
+
+def _refuse_shared(some: Figures, others: Figures, where: str) -> None:
+    shared = sorted(set(some.cases) & set(others.cases))
+    if shared:
+        raise SourceError(
+            f"{len(shared)} cases are {where}, first {shared[0]}",
+            "mend the column 'split' (atypica data split never cuts a case)",
+        )
 
 
 def _data_hash(split: str, targets: Targets, start: Bundle | None) -> str:

@@ -23,7 +23,7 @@ def starting_bundle(recipe: Recipe) -> Bundle | None:
 
     Raises:
         BundleError: there is no such bundle.
-        SettingsError: it sees another field of view than the recipe.
+        SettingsError: it sees another field of view than the recipe, or holds several networks.
     """
     name = recipe.model.start_from
     if not name:
@@ -33,6 +33,11 @@ def starting_bundle(recipe: Recipe) -> Bundle | None:
     if seen != recipe.geometry:
         wanted = f"geometry.field_um={seen.field_um:g} geometry.size_px={seen.size_px}"
         raise SettingsError(f"the bundle {name} sees another field of view than the recipe", f"add {wanted}")
+    if any(weight.startswith("networks.") for weight in stored_weights(bundle.onnx)):
+        raise SettingsError(
+            f"the bundle {name} holds an ensemble of networks, and a training goes on from one",
+            "train that run again with a section 'distill' (its folds are kept), or with ensemble=first",
+        )
     return bundle
 
 

@@ -88,12 +88,18 @@ def measure(network: FigureNetwork, store: CropStore) -> NDArray[np.float32]:
 def held_out_distances(
     statistics: NDArray[np.float32], folds: NDArray[np.int64], directions: int = DIRECTIONS
 ) -> NDArray[np.float32]:
-    """The distance of every figure from a Gaussian fitted without its fold, (n,)."""
+    """The distance of every figure that is held out from a Gaussian fitted without its fold, (held out,).
+
+    Args:
+        statistics: of all figures, (n, D).
+        folds: (n,); -1 for figures that are never held out.
+        directions: see `StrangenessModel.fit`.
+    """
     distances = np.empty(len(statistics), dtype=np.float32)
-    for fold in np.unique(folds):
+    for fold in np.unique(folds[folds >= 0]):
         inside = folds == fold
         distances[inside] = StrangenessModel.fit(statistics[~inside], directions).distance(statistics[inside])
-    return distances
+    return distances[folds >= 0]
 
 
 def quantiles(distances: NDArray[np.float32]) -> list[float]:

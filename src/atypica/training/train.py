@@ -1,4 +1,4 @@
-"""The whole of a training: cross-validate, distill, release. Every step is done once; a killed run goes on."""
+"""The whole of a training: cross-validate, distill or not, release. Every step is done once; a killed run goes on."""
 
 from __future__ import annotations
 
@@ -28,12 +28,18 @@ def train(recipe: Recipe, source: Figures, folder: Path, say: Callable[[str], No
         TrainingError: the loss is not a number, or the exported graph is wrong.
     """
     run = Run.open(folder, recipe, source)
-    say(f"{len(run.figures)} figures of {run.figures.name}, {run.fold_count} folds, recipe {recipe.hash}")
+    part = recipe.split.held_out
+    how = f"{len(run.held_out)} of them held out ({part})" if part else f"{run.fold_count} folds"
+    say(f"{len(run.figures)} figures of {run.figures.name}, {how}, recipe {recipe.hash}")
+    if run.leaked.any():
+        number = int(run.leaked.sum())
+        say(f"{number} test figures lie where figures that train lie (same slide, within 5 um): left out of the test")
     if recipe.split.unit == "figure":
         say("split by figure: figures of one case train and are held out, so every result below flatters")
     store = run.load_crops()
     for fold, metrics in enumerate(cross_validate(run, store)):
         say(f"fold {fold}: {metrics}")
-    say(f"student: {run.once('student', recipe.hash, lambda: distill(run, store))}")
+    if settings := recipe.distill:
+        say(f"student: {run.once('student', recipe.hash, lambda: distill(run, store, settings))}")
     say(f"bundle: {run.once('bundle', recipe.hash, lambda: release(run, store))}")
     return folder / "bundle"

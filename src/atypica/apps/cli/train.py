@@ -21,7 +21,7 @@ def train(
     start_from: Annotated[str | None, Parameter(name="--from")] = None,
     threads: int = 0,
 ) -> None:
-    """Make a model: cross-validate, distill the folds into one network, export and verify a bundle.
+    """Make a model: cross-validate, distill the folds into one network or join them, export and verify a bundle.
 
     A run that was stopped, even by a kill, goes on from its last epoch when the same command is given again.
 

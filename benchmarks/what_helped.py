@@ -108,7 +108,7 @@ def later_round(folder: Path, data: str, part: str, runs: dict[str, list[str]]) 
 
 
 def score(run: Run, name: str) -> None:
-    cross_validate(run, run.load_crops(), views=(1,))
+    cross_validate(run, run.load_crops, views=(1,))
     print(f"| {name} | " + " | ".join(f"{value:.4f}" for value in scores_of(run).values()) + " |", flush=True)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from atypica.benchmark.suite import Entry, Suite
@@ -12,7 +12,7 @@ from atypica.benchmark.testset import TestFigures
 from atypica.core.errors import SettingsError
 from atypica.data.figures import Figures
 from atypica.evaluation.leaderboard import Failure
-from atypica.training.crossval import train_fold
+from atypica.training.crossval import cross_validate
 from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.run import Run
 
@@ -116,10 +116,6 @@ def _as_it_lies(folder: Path, recipe: Recipe) -> Recipe:
 def train_folds(run: Run, name: str, say: Say, only: Sequence[int] = ()) -> None:
     """Train the folds that the ledger does not have yet (of those in `only`, if any are named)."""
     wanted = [fold for fold in range(run.fold_count) if not only or fold in only]
-    open_folds = [fold for fold in wanted if not run.ledger.find(f"fold {fold}", run.recipe.fold_hash)]
-    if not open_folds:
-        return
-    store = run.load_crops()
-    for fold in open_folds:
-        metrics = run.once(f"fold {fold}", run.recipe.fold_hash, lambda fold=fold: train_fold(run, store, fold, (1,)))
-        say(f"{name}, fold {fold}: {json.dumps(metrics)}")
+    cross_validate(
+        run, lru_cache(maxsize=1)(run.load_crops), (1,), only=wanted, say=lambda line: say(f"{name}, {line}")
+    )

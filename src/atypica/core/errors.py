@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     """Done, but some figures (or checks, or runs) failed; the output says which and why."""
     NO_ROOM = 4
     """The output could not be written: disk full or not writable."""
+    COLLAPSED = 5
+    """Done and written, but a fold of the training collapsed; the output, the ledger and the card say which and why."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C; nothing half-written is left under a final name."""
 

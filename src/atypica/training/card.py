@@ -23,6 +23,7 @@ from atypica.models.heads import HARDNESS_CLASSES
 from atypica.training.crossval import out_of_fold
 from atypica.training.metrics import short_metrics
 from atypica.training.run import Run
+from atypica.training.validation import watched_metrics
 
 REFERRED = 0.10
 """Share of the held-out figures in the band that is referred to a person."""
@@ -122,7 +123,19 @@ def _training_data(run: Run) -> dict[str, Any]:
         "split_hash": run.split_hash,
         **_terms(run.figures.name),
         **_started(run),
+        **({"notes": notes} if (notes := _notes(run)) else {}),
     }
+
+
+def _notes(run: Run) -> list[str]:
+    """What the reader must know of how the folds went."""
+    notes = [f"fold {fold} collapsed: {why}" for fold, why in run.ledger.collapses().items()]
+    if watched_metrics(run.recipe):
+        notes.append(
+            "the held-out figures of each fold also decided its epochs or learning rate: metrics out of fold, and the "
+            "accuracy at the threshold, flatter"
+        )
+    return notes
 
 
 def _held_out(run: Run) -> dict[str, Any]:

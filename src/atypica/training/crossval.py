@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,64 +10,144 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from atypica.core.tables import write_table
 from atypica.models.network import FigureNetwork
+from atypica.training.attempts import Attempts
+from atypica.training.collapse import one_class
 from atypica.training.crops import CropStore
-from atypica.training.fit import fit, load_weights
+from atypica.training.fit import Fitted, LossError, fit, keep_weights, load_weights
 from atypica.training.module import FigureModule
+from atypica.training.objective import Objective
 from atypica.training.predict import Outputs, predict
+from atypica.training.recipe import Recipe
 from atypica.training.run import Run
 from atypica.training.sampling import batches_of, derive_seed, figure_weights
 from atypica.training.targets import Targets
+from atypica.training.validation import Validation, balanced_accuracy_and_auroc, watched_metrics
 
 PREDICTIONS = "predictions.parquet"
 VIEWS = (1, 8)
 
 
-def cross_validate(run: Run, store: CropStore, views: Sequence[int] = VIEWS) -> list[dict[str, Any]]:
-    """Train every fold that is not finished; one dictionary of metrics a fold.
+def cross_validate(
+    run: Run,
+    load: Callable[[], CropStore],
+    views: Sequence[int] = VIEWS,
+    *,
+    only: Sequence[int] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Train every fold that is not finished, and those that collapsed once more if the recipe says how.
+
+    Args:
+        run: what is trained.
+        load: reads all its crops; not called where everything is finished.
+        views: by how many views the held-out figures are predicted, each count in columns of its own.
+        only: these folds; all if None.
+        say: called with a line about every finished fold.
+
+    Returns:
+        One dictionary of metrics a fold; `collapse` in it says why a fold counts as collapsed.
+    """
+    attempts = Attempts(run, lambda fold, recipe: train_fold(run, load(), fold, views, recipe), say)
+    chosen = list(range(run.fold_count) if only is None else only)
+    for fold in chosen:
+        attempts.first(fold)
+    attempts.judge_siblings()
+    return [attempts.newest(fold) for fold in chosen]
+
+
+def train_fold(
+    run: Run, store: CropStore, fold: int, views: Sequence[int] = VIEWS, recipe: Recipe | None = None
+) -> dict[str, Any]:
+    """Train on all other folds, predict this one, and keep both under `folds/<fold>/`.
+
+    A loss that is not a number ends the training; the weights so far are kept, and the metrics say so.
 
     Args:
         run: what is trained.
         store: all its crops.
-        views: by how many views the held-out figures are predicted, each count in columns of its own.
+        fold: which.
+        views: see `cross_validate`.
+        recipe: with what a retry changes; the run's own if None.
+
+    Raises:
+        SourceError: the recipe chooses epochs by what the held-out figures leave undefined.
     """
-    return [
-        run.once(f"fold {fold}", run.recipe.fold_hash, lambda fold=fold: train_fold(run, store, fold, views))
-        for fold in range(run.fold_count)
-    ]
+    recipe = recipe or run.recipe
+    rows, held_out = np.flatnonzero(run.folds != fold), np.flatnonzero(run.folds == fold)
+    labels = run.figures.labels[held_out]
+    fitted, broken = _fit_fold(run, store, fold, recipe, rows, held_out)
+    outputs = {count: predict(fitted.network, store, held_out, count) for count in views}
+    _write_predictions(run, fold, held_out, outputs)
+    one_view = outputs[min(views)]["amf"][:, 0]
+    collapse = broken or one_class(labels, one_view)
+    return {
+        "figures": len(held_out),
+        "amf": int(labels.sum()),
+        **{_auroc_name(count): _auroc(labels, output["amf"][:, 0]) for count, output in outputs.items()},
+        "balanced_accuracy": _rounded(balanced_accuracy_and_auroc(labels, one_view).get("balanced_accuracy")),
+        **_epochs(fitted, recipe),
+        **({"collapse": collapse} if collapse else {}),
+    }
 
 
-def train_fold(run: Run, store: CropStore, fold: int, views: Sequence[int] = VIEWS) -> dict[str, Any]:
-    """Train on all other folds, predict this one, and keep both under `folds/<fold>/`."""
-    recipe, rows = run.recipe, np.flatnonzero(run.folds != fold)
+def _fit_fold(
+    run: Run, store: CropStore, fold: int, recipe: Recipe, rows: NDArray[np.int64], held_out: NDArray[np.int64]
+) -> tuple[Fitted, str]:
+    """The trained network, and what broke its training off."""
     seed, figures = derive_seed(recipe.seed, fold), run.figures.where(run.folds != fold)
-    part = CropStore(store.pixels[rows], store.kept, store.seen)
+    targets = Targets(run.targets.at(torch.from_numpy(rows)))
     module = FigureModule(
         run.new_network(seed),
-        part,
-        Targets(run.targets.at(torch.from_numpy(rows))),
+        CropStore(store.pixels[rows], store.kept, store.seen),
+        targets,
         recipe,
         lr=recipe.optimizer.lr,
         epochs=recipe.training.epochs,
         seed=seed,
         weights=figure_weights(figures, recipe),
     )
-    batches = batches_of(figures, recipe, seed)
-    network = fit(
-        module, batches, fold_folder(run, fold), recipe.training.epochs, f"{recipe.fold_hash}-{run.data_hash}"
-    )
-    held_out = np.flatnonzero(run.folds == fold)
-    outputs = {count: predict(network, store, held_out, count) for count in views}
-    _write_predictions(run, fold, held_out, outputs)
-    labels = run.figures.labels[held_out]
-    return {
-        "figures": len(held_out),
-        "amf": int(labels.sum()),
-        **{_auroc_name(count): _auroc(labels, output["amf"][:, 0]) for count, output in outputs.items()},
-    }
+    folder = fold_folder(run, fold)
+    try:
+        fitted = fit(
+            module,
+            batches_of(figures, recipe, seed),
+            folder,
+            recipe.training.epochs,
+            f"{recipe.fold_hash}-{run.data_hash}",
+            title=f"fold {fold}",
+            validation=_validation(run, store, recipe, targets, held_out),
+            hardware=run.hardware,
+        )
+    except LossError as error:
+        network = module.averaged if _is_finite(module.averaged) else run.new_network(seed).eval()
+        keep_weights(network, folder)
+        return Fitted(network, module.current_epoch, error.kept_epoch), error.message
+    return fitted, ""
+
+
+def _validation(
+    run: Run, store: CropStore, recipe: Recipe, training: Targets, held_out: NDArray[np.int64]
+) -> Validation | None:
+    watched = watched_metrics(recipe)
+    if not watched:
+        return None
+    objective = Objective.of(recipe.heads, recipe.loss, training.heads)
+    targets = run.targets.at(torch.from_numpy(held_out))
+    return Validation(store, held_out, run.figures.labels[held_out], targets, objective, watched)
+
+
+def _is_finite(network: FigureNetwork) -> bool:
+    return all(bool(torch.isfinite(values).all()) for values in network.state_dict().values())
+
+
+def _epochs(fitted: Fitted, recipe: Recipe) -> dict[str, Any]:
+    """Which epoch was kept, from 1, of how many; nothing where it is the last of all."""
+    if recipe.training.keep == "last":
+        return {}
+    return {"epochs": fitted.epochs, "kept_epoch": fitted.kept_epoch, "kept_by": recipe.training.keep}
 
 
 def _auroc_name(views: int) -> str:
@@ -75,7 +155,11 @@ def _auroc_name(views: int) -> str:
 
 
 def _auroc(labels: NDArray[np.float64], scores: NDArray[np.float32]) -> float | None:
-    return round(float(roc_auc_score(labels, scores)), 4) if 0 < labels.mean() < 1 else None
+    return _rounded(balanced_accuracy_and_auroc(labels, scores).get("auroc"))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def fold_folder(run: Run, fold: int) -> Path:

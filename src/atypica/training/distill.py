@@ -49,5 +49,7 @@ def distill(run: Run, store: CropStore, settings: DistillSettings) -> dict[str, 
         student_folder(run),
         settings.epochs,
         f"{recipe.hash}-{run.data_hash}",
+        title="student",
+        hardware=run.hardware,
     )
     return {"figures": len(store), "epochs": settings.epochs, "teachers": run.fold_count}

@@ -37,6 +37,12 @@ class Ledger:
         wanted = {"recipe": recipe, "data": self._data}
         return lines[-1] if lines and wanted.items() <= lines[-1].items() else None
 
+    def collapses(self) -> dict[int, str]:
+        """The folds whose newest line says that they collapsed, and why."""
+        newest = {entry["step"]: entry["metrics"] for entry in self.entries() if entry["step"].startswith("fold ")}
+        found = {int(step.removeprefix("fold ")): metrics for step, metrics in newest.items() if "collapse" in metrics}
+        return {fold: str(found[fold]["collapse"]) for fold in sorted(found)}
+
     def add(self, step: str, recipe: str, *, seed: int, seconds: float, metrics: dict[str, Any]) -> None:
         """Add the line of a finished step; the file is rewritten whole."""
         line = {

@@ -88,7 +88,8 @@ class FigureModule(L.LightningModule):
     def training_step(self, batch: list[int] | Tensor, batch_idx: int) -> Tensor:
         """One step on the rows `batch`."""
         rows = torch.as_tensor(batch)
-        seed = derive_seed(self._seed, self.current_epoch, batch_idx)
+        others = [self.global_rank] if self.global_rank else []
+        seed = derive_seed(self._seed, self.current_epoch, batch_idx, *others)
         # For dropout and stochastic depth; at every step, because Lightning draws numbers of its own between them.
         torch.manual_seed(seed)
         generator = Generator().manual_seed(seed)

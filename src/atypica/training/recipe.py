@@ -26,7 +26,7 @@ from atypica.training.settings.optimizer import OptimizerSettings, check_optimiz
 from atypica.training.settings.sampling import SamplingSettings
 from atypica.training.settings.schedule import ScheduleSettings
 from atypica.training.settings.split import SplitSettings
-from atypica.training.settings.training import TrainingSettings
+from atypica.training.settings.training import TrainingSettings, check_stopping
 
 
 class Recipe(Settings):
@@ -54,6 +54,7 @@ class Recipe(Settings):
     def _sections_fit(self) -> Self:
         check_loss(self.heads, self.loss)
         check_optimizer(self.optimizer, self.schedule, self.training.epochs)
+        check_stopping(self.training, self.schedule, self.optimizer.lr)
         if self.distill and self.ensemble != "mean_probability":
             raise SettingsError(
                 f"ensemble is {self.ensemble}, but the folds are distilled into one network",
@@ -73,7 +74,7 @@ class Recipe(Settings):
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with any setting but the description and `training.compile`.
+        """Twelve hexadecimal digits that change with any setting but the description, `training.compile` and `.logger`.
 
         Settings left at their default do not count, so a new setting leaves the hash of older runs as it is.
         """
@@ -85,7 +86,7 @@ class Recipe(Settings):
         return self._digest("description", "distill", "ensemble")
 
     def _digest(self, *without: str) -> str:
-        silent = {"training": {"compile"}} | dict.fromkeys(without, True)
+        silent = {"training": {"compile", "logger"}} | dict.fromkeys(without, True)
         values = self.model_dump(mode="json", exclude=silent, exclude_defaults=True)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -22,7 +22,9 @@ from atypica.inference.bundle import Bundle
 from atypica.models.heads import HEADS
 from atypica.models.network import FigureNetwork, build_network
 from atypica.training.crops import CropStore
+from atypica.training.hardware import ONE_DEVICE, Hardware, is_first, of_first, wait
 from atypica.training.ledger import Ledger
+from atypica.training.loggers import check_logger
 from atypica.training.objective import trained_heads
 from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.start import go_on_from, starting_bundle
@@ -44,6 +46,7 @@ class Run:
         targets: of every figure.
         ledger: what is finished.
         start: the bundle whose weights the networks go on from; None where they start from the backbone's.
+        hardware: what trains.
     """
 
     folder: Path
@@ -56,16 +59,19 @@ class Run:
     targets: Targets
     ledger: Ledger
     start: Bundle | None = None
+    hardware: Hardware = ONE_DEVICE
 
     @classmethod
-    def open(cls, folder: Path, recipe: Recipe, source: Figures) -> Run:
+    def open(cls, folder: Path, recipe: Recipe, source: Figures, hardware: Hardware = ONE_DEVICE) -> Run:
         """Start a run in an empty folder, or take up the one that lies there.
 
         Raises:
             SettingsError: the folder holds a run of another recipe, or the bundle to go on from sees another field.
             BundleError: there is no such bundle.
+            MissingExtraError: the package of the recipe's logger is not installed.
             SourceError: no figures to train on, without labels or cases, or a case in training and test or held out.
         """
+        check_logger(recipe.training.logger)
         start = starting_bundle(recipe)
         figures, tested = training_figures(source, recipe), test_figures(source, recipe)
         if tested is not None:
@@ -80,7 +86,7 @@ class Run:
         _claim(folder, recipe)
         data = _data_hash(split, targets, start)
         ledger = Ledger(folder / "ledger.jsonl", data)
-        return cls(folder, recipe, figures, tested, folds, split, data, targets, ledger, start)
+        return cls(folder, recipe, figures, tested, folds, split, data, targets, ledger, start, hardware)
 
     def load_crops(self) -> CropStore:
         """Read all training crops into memory."""
@@ -144,11 +150,15 @@ class Run:
             work: does the step and returns its metrics.
         """
         finished = self.ledger.find(step, recipe)
-        if finished:
-            return finished["metrics"]
+        return finished["metrics"] if finished else self.record(step, recipe, work)
+
+    def record(self, step: str, recipe: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Do a step, whatever the ledger has, and add its line; of several processes the first one's metrics count."""
         started = time.monotonic()
-        metrics = work()
-        self.ledger.add(step, recipe, seed=self.recipe.seed, seconds=time.monotonic() - started, metrics=metrics)
+        metrics = of_first(work())
+        if is_first():
+            self.ledger.add(step, recipe, seed=self.recipe.seed, seconds=time.monotonic() - started, metrics=metrics)
+        wait()
         return metrics
 
 

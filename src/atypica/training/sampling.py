@@ -14,6 +14,7 @@ from torch.utils.data import Sampler
 
 from atypica.core.errors import SourceError
 from atypica.data.figures import Figures
+from atypica.training.hardware import place
 
 if TYPE_CHECKING:
     from atypica.training.recipe import Recipe
@@ -28,6 +29,8 @@ def derive_seed(*parts: int) -> int:
 
 class BalancedBatches(Sampler[list[int]]):
     """Batches of row numbers; an epoch has as many figures as there are rows, in whole batches.
+
+    Of several processes each gets its share of every batch, so the recipe's batch is what all of them see together.
 
     With `balance` 1, rows are drawn with replacement by 1 over the frequency of their label: PyTorch's weighted random
     sampling.
@@ -83,7 +86,9 @@ class BalancedBatches(Sampler[list[int]]):
         random = np.random.default_rng(derive_seed(self._seed, self._epoch))
         rows = self._exact_rows(random) if self._exact else self._random_rows(random)
         for start in range(0, len(self) * self._batch_size, self._batch_size):
-            yield [int(row) for row in rows[start : start + self._batch_size]]
+            batch = rows[start : start + self._batch_size]
+            process, processes = place()
+            yield [int(row) for row in batch[process::processes]]
 
     def _random_rows(self, random: np.random.Generator) -> Rows:
         count, needed = self.rows, len(self) * self._batch_size

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from atypica.data.figures import Figures
 from atypica.training.crossval import cross_validate
 from atypica.training.distill import distill
+from atypica.training.hardware import ONE_DEVICE, Hardware, is_first
 from atypica.training.recipe import Recipe
 from atypica.training.release import release
 from atypica.training.run import Run
 
 
-def train(recipe: Recipe, source: Figures, folder: Path, say: Callable[[str], None] = lambda _: None) -> Path:
+def train(
+    recipe: Recipe,
+    source: Figures,
+    folder: Path,
+    say: Callable[[str], None] = lambda _: None,
+    hardware: Hardware = ONE_DEVICE,
+) -> Path:
     """Make a bundle from figures; returns `folder/bundle`.
+
+    Which folds collapsed stands in the ledger (`Ledger.collapses`) and on the card; it is no error.
 
     Args:
         recipe: how.
         source: labeled figures with cases.
         folder: the run's; if it holds an unfinished run of the same recipe, that is taken up.
         say: called with a line about every finished step.
+        hardware: devices and strategy.
 
     Raises:
         SettingsError: the folder holds a run of another recipe.
         SourceError: figures that cannot be trained on.
-        TrainingError: the loss is not a number, or the exported graph is wrong.
+        TrainingError: the student's loss is not a number, the folds have learned nothing, or the exported graph is
+            wrong.
     """
-    run = Run.open(folder, recipe, source)
+    run = Run.open(folder, recipe, source, hardware)
+    say = say if is_first() else lambda _: None
     part = recipe.split.held_out
     how = f"{len(run.held_out)} of them held out ({part})" if part else f"{run.fold_count} folds"
     say(f"{len(run.figures)} figures of {run.figures.name}, {how}, recipe {recipe.hash}")
@@ -36,10 +49,9 @@ def train(recipe: Recipe, source: Figures, folder: Path, say: Callable[[str], No
         say(f"{number} test figures lie where figures that train lie (same slide, within 5 um): left out of the test")
     if recipe.split.unit == "figure":
         say("split by figure: figures of one case train and are held out, so every result below flatters")
-    store = run.load_crops()
-    for fold, metrics in enumerate(cross_validate(run, store)):
-        say(f"fold {fold}: {metrics}")
+    load = lru_cache(maxsize=1)(run.load_crops)
+    cross_validate(run, load, say=say)
     if settings := recipe.distill:
-        say(f"student: {run.once('student', recipe.hash, lambda: distill(run, store, settings))}")
-    say(f"bundle: {run.once('bundle', recipe.hash, lambda: release(run, store))}")
+        say(f"student: {run.once('student', recipe.hash, lambda: distill(run, load(), settings))}")
+    say(f"bundle: {run.once('bundle', recipe.hash, lambda: release(run, load()) if is_first() else {})}")
     return folder / "bundle"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from atypica.core.errors import MissingExtraError
+from atypica.core.errors import ExitCode, MissingExtraError
 from atypica.core.progress import console
 from atypica.data.figures import Figures
 from atypica.data.join import open_joined
@@ -20,7 +20,9 @@ def train(
     out: Path,
     start_from: Annotated[str | None, Parameter(name="--from")] = None,
     threads: int = 0,
-) -> None:
+    devices: int | Literal["auto"] = 1,
+    strategy: str = "auto",
+) -> ExitCode:
     """Make a model: cross-validate, distill the folds into one network or join them, export and verify a bundle.
 
     A run that was stopped, even by a kill, goes on from its last epoch when the same command is given again.
@@ -40,10 +42,21 @@ def train(
         A model bundle to go on from (fine-tuning): a folder, a zip, or 'default' for the one that comes with atypica.
     threads
         Processor threads; 0 leaves the choice to PyTorch.
+    devices
+        On how many GPUs (or processes, without one) to train; 'auto' takes all.
+    strategy
+        Lightning's name of how they work together (ddp).
+
+    Returns
+    -------
+    ExitCode
+        COLLAPSED if a fold did, which is then named; the bundle is written all the same.
     """
     try:
         import torch
 
+        from atypica.training.hardware import Hardware, is_first
+        from atypica.training.ledger import Ledger
         from atypica.training.recipe import load_recipe
         from atypica.training.train import train as run_training
     except ImportError as error:
@@ -54,8 +67,18 @@ def train(
     for note in figures.notes:
         console.print(f"  {note}", markup=False)
     chosen = load_recipe(recipe, [*_fine_tuning(start_from, figures), *settings])
-    bundle = run_training(chosen, figures, out, lambda line: console.print(line, markup=False))
-    console.print(f"model bundle: {bundle}", markup=False)
+    bundle = run_training(chosen, figures, out, _say, Hardware(devices, strategy))
+    if not is_first():
+        return ExitCode.OK
+    _say(f"model bundle: {bundle}")
+    collapsed = Ledger(out / "ledger.jsonl", "").collapses()
+    for fold, why in collapsed.items():
+        _say(f"fold {fold} collapsed: {why}")
+    return ExitCode.COLLAPSED if collapsed else ExitCode.OK
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, soft_wrap=True)
 
 
 def _fine_tuning(start_from: str | None, figures: Figures) -> list[str]:

@@ -121,3 +121,19 @@ def checkpoints(run: Path) -> dict[Path, int]:
         except FileNotFoundError:  # removed in this very moment
             continue
     return found
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(table, tmp_path):
+    """On the CPU; each starts the command again, and one of them writes."""
+    command = [
+        sys.executable, "-m", "atypica.apps.cli", "train", "default", *SETTINGS, "training.epochs=2",
+        "--data", str(table), "--out", str(tmp_path), "--threads", "1", "--devices", "2", "--strategy", "ddp",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    assert "MEMBER: 2/2" in done.stderr
+    assert done.returncode in (ExitCode.OK, ExitCode.COLLAPSED), done.stderr
+    assert done.stderr.count("epoch 2 of 2") == 2, "one line a fold, from the first process"
+    steps = [json.loads(line)["step"] for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    assert steps == ["fold 0", "fold 1", "bundle"]
+    assert read_bundle(tmp_path / "bundle").card.heads

@@ -22,7 +22,6 @@ from atypica.evaluation.binary import binary_metrics
 from atypica.inference.bundle import read_bundle
 from atypica.inference.card import Card
 from atypica.inference.predictions import calibrated
-from atypica.training.crops import CropStore
 from atypica.training.crossval import fold_networks
 from atypica.training.distill import student_network
 from atypica.training.predict import predict
@@ -37,7 +36,7 @@ Scores = NDArray[np.float64]
 def table(run: Run) -> str:
     """The whole comparison as Markdown."""
     assert run.tested is not None, "this run set no figures aside"
-    store = CropStore.load(run.tested, run.recipe.geometry)
+    store = run.read_crops(run.tested)
     card = read_bundle(run.folder / "bundle").card
     networks = [*fold_networks(run), student_network(run)]
     lines, student = [HEADER], np.empty(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from scipy.special import expit, softmax
@@ -95,6 +96,19 @@ def test_sure_networks_do_not_overflow():
     joint = mean_probability(answers)
     torch.testing.assert_close(joint["amf"], torch.zeros(1, 1))
     assert joint["subtype"].isfinite().all()
+
+
+def test_sure_networks_do_not_overflow_once_they_are_exported():
+    members = networks("separate", 2)
+    for member, bias in zip(members, (150.0, 200.0), strict=True):
+        member.head.bias.data[:1].fill_(bias)
+    joint = EnsembleNetwork(members, "mean_probability").eval()
+    with torch.inference_mode():
+        statistics = members[0].features_and_statistics(torch.rand(40, 3, SIZE, SIZE))[1].numpy()
+    graph = export_graph(joint, StrangenessModel.fit(statistics), SIZE)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    crops = np.zeros((1, SIZE, SIZE, 3), dtype=np.uint8)
+    assert session.run(["amf"], {"crops": crops})[0].item() == pytest.approx(150.7, abs=5)
 
 
 def test_one_network_and_the_first_stay_what_they_are():

@@ -120,14 +120,21 @@ def test_a_bundle_of_everything_types_figures_as_its_network_does(figures, tmp_p
 
 
 def test_the_preview_shows_what_the_settings_do(figures):
-    plain = preview(load_recipe("default", ["split.train_on=all"]), figures, 2, 1)
+    small = ["geometry.size_px=128"]
+    plain = preview(load_recipe("default", [*small, "split.train_on=all"]), figures, 2, 1)
     changed = preview(
-        load_recipe("default", ["split.train_on=all", "input.stain_normalization=reinhard"]), figures, 2, 1
+        load_recipe("default", [*small, "split.train_on=all", "input.stain_normalization=reinhard"]),
+        figures,
+        2,
+        1,
     )
     assert plain.shape == changed.shape
     assert np.abs(plain[:, :128].astype(int) - changed[:, :128]).mean() > 3
     beside = preview(
-        load_recipe("default", ["split.train_on=all", "input.hed=true", "input.inner_um=8"]), figures, 2, 1
+        load_recipe("default", [*small, "split.train_on=all", "input.hed=true", "input.inner_um=8"]),
+        figures,
+        2,
+        1,
     )
     # The crop, its enlarged center, three densities, one training view.
     assert beside.shape == (plain.shape[0], 6 * 132 - 4, 3)

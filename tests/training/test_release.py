@@ -9,9 +9,13 @@ import pandas as pd
 from PIL import Image
 from tiny_model import tiny_card, tiny_graph
 
+from atypica.core.vocabulary import Subtype
+from atypica.data.drawn import draw_figures
 from atypica.data.figures import figures_from
+from atypica.data.sources import open_source
 from atypica.inference.model import load_model
 from atypica.training import release as module
+from atypica.training.metrics import short_metrics
 
 
 def test_a_bundle_lists_the_figures_that_trained_it(tmp_path, monkeypatch):
@@ -58,3 +62,13 @@ class _Crops:
         import torch
 
         return torch.full((len(rows), 3, 32, 32), 0.5)
+
+
+def test_heads_that_a_model_lacks_are_left_out_of_its_metrics(tmp_path):
+    draw_figures(tmp_path / "drawn", 40, seed=3)
+    figures = open_source(tmp_path / "drawn" / "figures.csv")
+    names = ["p_disagreement", *(f"p_{subtype.value}" for subtype in Subtype)]
+    empty = pd.DataFrame({"p_amf": np.linspace(0, 1, len(figures)), **dict.fromkeys(names, np.nan)})
+    found = short_metrics(figures, empty, 0.5)
+    assert "auroc" in found
+    assert not {"disagreement_auroc", "subtype_auroc_mean"} & set(found)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atypica.models.heads import SIDE
+from atypica.models.heads import SIDE, log_sigmoid
 from atypica.models.network import FigureNetwork, Reading
 
 Answers = Mapping[str, Tensor]
@@ -60,11 +59,11 @@ def _logits(name: str, logits: Tensor, amf: Tensor) -> Tensor:
     """(networks, N, size) -> (N, size)."""
     if name == "subtype":
         normal, atypical = logits.split(SIDE, dim=2)
-        sides = (F.logsigmoid(-amf) + normal.log_softmax(2), F.logsigmoid(amf) + atypical.log_softmax(2))
+        sides = (log_sigmoid(-amf) + normal.log_softmax(2), log_sigmoid(amf) + atypical.log_softmax(2))
         return torch.cat(sides, dim=2).logsumexp(0)
     if name == "hardness":
         return logits.log_softmax(2).logsumexp(0)
-    return F.logsigmoid(logits).logsumexp(0) - F.logsigmoid(-logits).logsumexp(0)
+    return log_sigmoid(logits).logsumexp(0) - log_sigmoid(-logits).logsumexp(0)
 
 
 MEANS: dict[str, Callable[[Sequence[Answers]], dict[str, Tensor]]] = {

@@ -79,12 +79,12 @@ class ExpertHeads(Heads):
     derived = ("amf",)
 
     def slopes(self, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        yes, no = F.logsigmoid(trained["votes"]), F.logsigmoid(-trained["votes"])
+        yes, no = log_sigmoid(trained["votes"]), log_sigmoid(-trained["votes"])
         return {"votes": yes.softmax(1) * no.exp() + no.softmax(1) * yes.exp()}
 
     def _derive(self, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
         votes = trained["votes"]
-        return {"amf": _log_sum(F.logsigmoid(votes)) - _log_sum(F.logsigmoid(-votes))}
+        return {"amf": _log_sum(log_sigmoid(votes)) - _log_sum(log_sigmoid(-votes))}
 
 
 class HardnessHeads(Heads):
@@ -118,6 +118,11 @@ HEADS: dict[str, type[Heads]] = {
     "hierarchical": HierarchicalHeads,
 }
 """By the name that a recipe gives (`heads.kind`)."""
+
+
+def log_sigmoid(logits: Tensor) -> Tensor:
+    """Log-probabilities of yes. PyTorch's own is exported as the log of a sigmoid: minus infinity at -100."""
+    return -F.softplus(-logits)
 
 
 def _log_sum(logits: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from atypica.training.best import BestEpoch
 from atypica.training.hardware import ONE_DEVICE, Hardware, is_first, precision_here, wait
 from atypica.training.live import LiveView
 from atypica.training.loggers import new_logger
+from atypica.training.memory import keep_freed_memory
 from atypica.training.module import FigureModule
 from atypica.training.plateau import Plateau
 from atypica.training.sampling import BalancedBatches
@@ -81,6 +82,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
     _quiet()
+    keep_freed_memory()
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{key}.ckpt"
     if is_first():

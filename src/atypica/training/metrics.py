@@ -28,7 +28,7 @@ def short_metrics(figures: Figures, predictions: pd.DataFrame, threshold: float)
     """
     names = [f"p_{subtype.value}" for subtype in Subtype]
     subtypes = None
-    if set(names) <= set(predictions) and "subtype" in figures.table:
+    if _answered(predictions, *names) and "subtype" in figures.table:
         subtypes = SubtypeInput(_codes(figures), predictions[names].to_numpy(dtype=np.float64))
     p = predictions["p_amf"].to_numpy(dtype=np.float64)
     found = evaluate(figures.labels, p, threshold, cases=figures.cases, subtypes=subtypes)
@@ -48,13 +48,18 @@ def _subtypes(found: Evaluation) -> dict[str, Any]:
 
 
 def _disagreement(figures: Figures, predictions: pd.DataFrame) -> dict[str, Any]:
-    if "p_disagreement" not in predictions or figures.votes.shape[1] < 2:
+    if not _answered(predictions, "p_disagreement") or figures.votes.shape[1] < 2:
         return {}
     hard = disagreement(figures.votes)
     known = ~np.isnan(hard)
     p = predictions["p_disagreement"].to_numpy(dtype=np.float64)[known]
     found = evaluate(hard[known], p, 0.5, cases=figures.cases[known])
     return {"disagreement_auroc": _brief(found.overall.metrics["auroc"])}
+
+
+def _answered(predictions: pd.DataFrame, *names: str) -> bool:
+    """Whether the model has the head: the columns of one that it has not are empty."""
+    return set(names) <= set(predictions) and bool(predictions[list(names)].notna().all(axis=None))
 
 
 def _codes(figures: Figures) -> NDArray[np.float64]:

@@ -97,8 +97,7 @@ class Recipe(Settings):
 
 def recipe_names() -> list[str]:
     """The recipes that ship with atypica."""
-    folder = resources.files("atypica.training").joinpath("recipes")
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return [name for name in _shipped() if not name.startswith("_")]
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
@@ -141,8 +140,14 @@ def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
     return _merge(_read(str(base), (*below, name)), values) if base else values
 
 
+def _shipped() -> list[str]:
+    """Those whose name begins with an underscore hold what others share."""
+    folder = resources.files("atypica.training").joinpath("recipes")
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
 def _text(name: str) -> str:
-    if name in recipe_names():
+    if name in _shipped():
         return resources.files("atypica.training").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cyclopts import App
-from rich.table import Table
+from rich.table import Column, Table
 
 from atypica.apps.cli.screen import say
 from atypica.core.errors import MissingExtraError
@@ -20,11 +21,16 @@ app = App(name="recipes", help="List, show, compare and preview recipes of model
 @app.command(name="list")
 def list_() -> None:
     """List the recipes that ship with atypica."""
-    table = Table("recipe", "backbone", "sees", "makes", box=None, header_style="bold")
+    table = Table(Column("recipe", no_wrap=True), Column("sees", no_wrap=True), "makes", box=None, header_style="bold")
     for name in recipe_names():
         recipe = load_recipe(name)
-        table.add_row(name, recipe.model.backbone, _sees(recipe), recipe.description.strip())
+        table.add_row(name, _sees(recipe), f"{recipe.model.backbone}: {_first_sentence(recipe.description)}")
     console.print(table)
+
+
+def _first_sentence(text: str) -> str:
+    """Up to a period that ends a word of four letters or more, so that `et al.` ends nothing."""
+    return re.split(r"(?<=[\w)]{4}\.)\s", text.strip(), maxsplit=1)[0]
 
 
 def _sees(recipe: Recipe) -> str:

@@ -55,7 +55,7 @@ def test_a_folder_is_typed(classify, folder):
     assert "6 figures" in said
     assert "0.25 um/px was assumed" in said
     assert "predictions.csv" in said
-    assert sorted(file.name for file in out.iterdir()) == ["cases.csv", "predictions.csv"]
+    assert sorted(file.name for file in out.iterdir()) == [".atypica-outputs.json", "cases.csv", "predictions.csv"]
 
 
 def test_cases_are_summed_up(classify, folder):
@@ -82,7 +82,7 @@ def test_report_is_written_unless_it_is_not_wanted(classify, folder, tmp_path):
 
 def test_parquet(classify, folder):
     _, _, out = classify(folder, "--format", "parquet")
-    assert sorted(file.name for file in out.iterdir()) == ["cases.parquet", "predictions.parquet"]
+    assert sorted(file.name for file in out.iterdir()) == [".atypica-outputs.json", "cases.parquet", "predictions.parquet"]
     assert len(pd.read_parquet(out / "predictions.parquet")) == 6
 
 

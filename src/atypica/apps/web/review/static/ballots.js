@@ -15,32 +15,33 @@ export class Ballots {
     this.events = { done, refused, waiting };
     this.line = [];
     this.busy = false;
+    this.tries = 0;
     addEventListener("beforeunload", (event) => { if (this.line.length) event.preventDefault(); });
   }
 
   add(path, fields, keys) {
     this.line.push({ path, keys, body: new URLSearchParams({ request: crypto.randomUUID(), ...fields }) });
+    if (this.tries) this.events.waiting(this.line.length);
     if (!this.busy) this.send();
   }
 
   async send() {
     this.busy = true;
-    let tries = 0;
     while (this.line.length) {
       const ballot = this.line[0];
       try {
-        const answer = await fetch(ballot.path, { method: "POST", body: ballot.body, headers: { "X-CSRF-Token": this.csrf, "HX-Request": "true" }, signal: patience(step(PATIENCE_MS, tries)) });
+        const answer = await fetch(ballot.path, { method: "POST", body: ballot.body, headers: { "X-CSRF-Token": this.csrf, "HX-Request": "true" }, signal: patience(step(PATIENCE_MS, this.tries)) });
         if (answer.status >= 500 || answer.status === 408) throw new Error(String(answer.status));
         const text = await answer.text();
         this.line.shift();
-        if (tries) this.events.waiting(0);
-        tries = 0;
+        if (this.tries) this.events.waiting(0);
+        this.tries = 0;
         if (answer.ok) this.events.done(ballot, text, answer.headers);
         else this.events.refused(ballot, reason(answer.status, text));
       } catch {
+        this.tries += 1;
         this.events.waiting(this.line.length);
-        await new Promise((resolve) => { setTimeout(resolve, step(WAIT_MS, tries)); });
-        tries += 1;
+        await new Promise((resolve) => { setTimeout(resolve, step(WAIT_MS, this.tries - 1)); });
       }
     }
     this.busy = false;

@@ -82,7 +82,8 @@ def test_report_is_written_unless_it_is_not_wanted(classify, folder, tmp_path):
 
 def test_parquet(classify, folder):
     _, _, out = classify(folder, "--format", "parquet")
-    assert sorted(file.name for file in out.iterdir()) == [".atypica-outputs.json", "cases.parquet", "predictions.parquet"]
+    names = sorted(file.name for file in out.iterdir())
+    assert names == [".atypica-outputs.json", "cases.parquet", "predictions.parquet"]
     assert len(pd.read_parquet(out / "predictions.parquet")) == 6
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.special import expit
 from tiny_suite import EASY, SETTINGS, suite_values
 
@@ -28,14 +27,6 @@ from atypica.training.run import Run
 from atypica.training.train import train
 
 PLAIN = [setting for setting in SETTINGS if not setting.startswith("distill")] + ["distill=null"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from tiny_suite import EASY, SETTINGS, suite_values
@@ -32,14 +31,6 @@ from atypica.training.train import train
 
 HELD_OUT = ["split.held_out=val", "split.shares=[60,20,20]", "distill=null", "ensemble=first", "seed=3"]
 PLAIN = [setting for setting in SETTINGS if not setting.startswith("distill")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -43,14 +43,6 @@ ARCHITECTURES = [(name, load_recipe(name).model.backbone) for name in PUBLISHED]
 EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory) -> Figures:
     folder = tmp_path_factory.mktemp("drawn") / "figures"

@@ -42,14 +42,6 @@ def recipe(*more: str) -> Recipe:
     return load_recipe("default", [*SETTINGS, *more])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("drawn") / "figures"

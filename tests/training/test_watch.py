@@ -35,14 +35,6 @@ VALUES = [0.7, 0.8, 0.8, 0.6, 0.75, 0.9]
 """Of balanced accuracy, epoch by epoch: the best before a stop is the second, which the third equals."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("drawn") / "figures"

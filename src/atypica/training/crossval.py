@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def _fit_fold(
             recipe.training.epochs,
             f"{recipe.fold_hash}-{run.data_hash}",
             title=f"fold {fold}",
-            validation=_validation(run, store, recipe, targets, held_out),
+            validation=_validation(run, store, recipe, targets, fold),
             hardware=run.hardware,
         )
     except LossError as error:
@@ -128,15 +129,14 @@ def _fit_fold(
     return fitted, ""
 
 
-def _validation(
-    run: Run, store: CropStore, recipe: Recipe, training: Targets, held_out: NDArray[np.int64]
-) -> Validation | None:
-    watched = watched_metrics(recipe)
-    if not watched:
+def _validation(run: Run, store: CropStore, recipe: Recipe, training: Targets, fold: int) -> Validation | None:
+    watched, held_out = watched_metrics(recipe), np.flatnonzero(run.folds == fold)
+    if not watched and run.watch is None:
         return None
+    tell = partial(run.watch, fold) if run.watch else None
     objective = Objective.of(recipe.heads, recipe.loss, training.heads)
     targets = run.targets.at(torch.from_numpy(held_out))
-    return Validation(store, held_out, run.figures.labels[held_out], targets, objective, watched)
+    return Validation(store, held_out, run.figures.labels[held_out], targets, objective, watched, tell)
 
 
 def _is_finite(network: FigureNetwork) -> bool:

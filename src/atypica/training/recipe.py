@@ -74,7 +74,7 @@ class Recipe(Settings):
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with any setting but the description, `training.compile` and `.logger`.
+        """Twelve hexadecimal digits that change with any setting but the description and how `training` computes and logs.
 
         Settings left at their default do not count, so a new setting leaves the hash of older runs as it is.
         """
@@ -86,7 +86,7 @@ class Recipe(Settings):
         return self._digest("description", "distill", "ensemble")
 
     def _digest(self, *without: str) -> str:
-        silent = {"training": {"compile", "logger"}} | dict.fromkeys(without, True)
+        silent = {"training": {"compile", "gradient_checkpointing", "logger"}} | dict.fromkeys(without, True)
         values = self.model_dump(mode="json", exclude=silent, exclude_defaults=True)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -118,9 +118,14 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
 
 def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
     """Dotted key to both values, for every setting in which two recipes differ."""
-    one, other = _flat(first.model_dump(mode="json")), _flat(second.model_dump(mode="json"))
+    one, other = flat_settings(first), flat_settings(second)
     keys = [*one, *(key for key in other if key not in one)]
     return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def flat_settings(recipe: Recipe) -> dict[str, Any]:
+    """Dotted key to value, for every setting of a recipe; a section that it does without is None."""
+    return _flat(recipe.model_dump(mode="json"))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

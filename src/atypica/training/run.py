@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from atypica.core.errors import SettingsError, SourceError
@@ -20,15 +19,21 @@ from atypica.data.leaks import at_the_same_place
 from atypica.data.splits import Unit, holdout, kfold, leave_one_out, split_hash
 from atypica.inference.bundle import Bundle
 from atypica.models.heads import HEADS
-from atypica.models.network import FigureNetwork, build_network
+from atypica.models.lora import check_peft
+from atypica.models.network import FigureNetwork
+from atypica.training.build import first_network
 from atypica.training.crops import CropStore
 from atypica.training.hardware import ONE_DEVICE, Hardware, is_first, of_first, wait
 from atypica.training.ledger import Ledger
 from atypica.training.loggers import check_logger
 from atypica.training.objective import trained_heads
 from atypica.training.recipe import Recipe, load_recipe
-from atypica.training.start import go_on_from, starting_bundle
+from atypica.training.start import starting_bundle
 from atypica.training.targets import Targets
+
+
+Watch = Callable[[int, int, Mapping[str, float]], None]
+"""Told fold, epoch (both from 0) and metrics on the held-out figures; may end the training by an error."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Run:
         ledger: what is finished.
         start: the bundle whose weights the networks go on from; None where they start from the backbone's.
         hardware: what trains.
+        watch: called after every epoch of a fold, which is then validated even if the recipe does not ask for it.
     """
 
     folder: Path
@@ -60,6 +66,7 @@ class Run:
     ledger: Ledger
     start: Bundle | None = None
     hardware: Hardware = ONE_DEVICE
+    watch: Watch | None = None
 
     @classmethod
     def open(cls, folder: Path, recipe: Recipe, source: Figures, hardware: Hardware = ONE_DEVICE) -> Run:
@@ -68,10 +75,12 @@ class Run:
         Raises:
             SettingsError: the folder holds a run of another recipe, or the bundle to go on from sees another field.
             BundleError: there is no such bundle.
-            MissingExtraError: the package of the recipe's logger is not installed.
+            MissingExtraError: the package of the recipe's logger or adapters is not installed.
             SourceError: no figures to train on, without labels or cases, or a case in training and test or held out.
         """
         check_logger(recipe.training.logger)
+        if recipe.model.lora:
+            check_peft()
         start = starting_bundle(recipe)
         figures, tested = training_figures(source, recipe), test_figures(source, recipe)
         if tested is not None:
@@ -98,22 +107,7 @@ class Run:
 
     def new_network(self, seed: int = 0) -> FigureNetwork:
         """A network as a fold starts with; `seed` decides the weights that are not pretrained."""
-        torch.manual_seed(seed)
-        model = self.recipe.model
-        network = build_network(
-            model.backbone,
-            "random" if self.start else model.weights,
-            trained_heads(self.recipe.heads, self.targets.heads),
-            model.dropout,
-            model.drop_path,
-            kind=self.recipe.heads.kind,
-            hidden=self.recipe.heads.hidden,
-            pooling=model.pooling,
-            size_px=self.recipe.geometry.size_px,
-            hed=self.recipe.input.hed,
-            inner_share=self.recipe.input.inner_um / self.recipe.geometry.field_um,
-        )
-        return go_on_from(self.start, network) if self.start else network
+        return first_network(self.recipe, self.targets.heads, self.start, seed)
 
     @property
     def fold_count(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning as L
@@ -45,10 +45,14 @@ class Validation(Callback):
         labels: theirs, (rows,).
         targets: theirs.
         objective: of the training.
+        watched: what the recipe decides by.
+        tell: called with epoch (from 0) and metrics.
 
     Raises:
         SourceError: the figures are of one class, and the recipe decides by balanced accuracy or AUROC.
     """
+
+    _tell: Callable[[int, Mapping[str, float]], None] | None = None
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Validation(Callback):
         targets: Mapping[str, Tensor],
         objective: Objective,
         watched: set[ValidationMetric],
+        tell: Callable[[int, Mapping[str, float]], None] | None = None,
     ) -> None:
         if len(np.unique(labels)) < 2 and watched - {"loss"}:
             raise SourceError(
@@ -70,12 +75,15 @@ class Validation(Callback):
         self._labels = labels
         self._targets = targets
         self._objective = objective
+        self._tell = tell
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Measure and log; of several processes the first one's figures are everyone's."""
         found = self.measure(pl_module.averaged)  # pyright: ignore[reportArgumentType]
         found = trainer.strategy.broadcast(found)
         pl_module.log_dict({f"val_{name}": value for name, value in found.items()}, on_step=False, on_epoch=True)
+        if self._tell:
+            self._tell(trainer.current_epoch, found)
 
     def measure(self, network: FigureNetwork) -> dict[str, float]:
         """The metrics of a network on the held-out figures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,20 +13,34 @@ from atypica.core.errors import FigureError
 from atypica.data.figures import Figures
 from atypica.data.readers import MAX_PIXELS
 from atypica.data.slide import VENDOR_SUFFIXES, image_size
-from atypica.inference.card import Card
+from atypica.inference.card import Geometry
 from atypica.inference.crops import REGION_PX, Crop, CropSource, FileCrops, numbers
 from atypica.inference.resolution import Resolution
 from atypica.inference.slide_crops import SlideCrops, figures_by_image
-from atypica.inference.stain import MEASURED_UM
+from atypica.inference.stain import MEASURED_UM, StainReference
 
 
-def crops_for(figures: Figures, resolution: Resolution, card: Card, max_pixels: int = MAX_PIXELS) -> CropSource:
+class Sight(Protocol):
+    """What a network is shown of a figure: part of a model's card, or of an encoder."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """The field of view."""
+        ...
+
+    @property
+    def stain_normalization(self) -> StainReference | None:
+        """The colors that crops are brought to; None leaves them."""
+        ...
+
+
+def crops_for(figures: Figures, resolution: Resolution, sight: Sight, max_pixels: int = MAX_PIXELS) -> CropSource:
     """Where the pixels of figures in files come from: files of their own, slides that they lie on, or both."""
     on = on_slides(figures)
     if not on.any():
         return FileCrops(figures, max_pixels)
-    around = max(card.geometry.field_um, MEASURED_UM if card.stain_normalization else 0.0)
-    slides = SlideCrops(figures, resolution, card.geometry, max_pixels, np.flatnonzero(on), around)
+    around = max(sight.geometry.field_um, MEASURED_UM if sight.stain_normalization else 0.0)
+    slides = SlideCrops(figures, resolution, sight.geometry, max_pixels, np.flatnonzero(on), around)
     return slides if on.all() else MixedCrops(FileCrops(figures, max_pixels), slides, on)
 
 

@@ -76,6 +76,7 @@ def test_exec_mode_with_the_weights_inside(job):
     done = run_inside(job, job / "in", job / "out", job / "none", *CLI, "run", "--views", "1")
     assert done.returncode == 0, done.stderr
     assert "comes with atypica" in done.stderr
+    assert "telemetry" not in done.stderr
     assert len(confidences(job / "out")) == len(LEVELS)
 
 

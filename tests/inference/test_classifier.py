@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -52,3 +56,14 @@ def test_card_of_another_size(tmp_path):
     card = tiny_card().model_copy(update={"geometry": Geometry(field_um=20, size_px=64)})
     with pytest.raises(BundleError, match="64, 64, 3"):
         OnnxClassifier(write_bundle(tmp_path / "model", tiny_graph(), card))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the folder of its reports is another one there")
+def test_onnx_runtime_reports_to_nobody(tiny_bundle, tmp_path):
+    code = (
+        "from pathlib import Path; from atypica.inference import bundle, classifier; "
+        f"classifier.OnnxClassifier(bundle.read_bundle(Path({str(tiny_bundle)!r})))"
+    )
+    quiet = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}  # it is silent in continuous integration, by itself
+    subprocess.run([sys.executable, "-c", code], check=True, env=quiet)
+    assert list(tmp_path.iterdir()) == []

@@ -77,6 +77,7 @@ class OnnxClassifier:
 def _session(bundle: Bundle) -> onnxruntime.InferenceSession:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # where it was imported before atypica
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

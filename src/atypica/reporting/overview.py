@@ -185,7 +185,9 @@ def _panel(
     left, bottom, width, height = place
     axes = figure.add_axes((left / WIDTH_IN, bottom / layout.height, width / WIDTH_IN, height / layout.height))
     x, y, wide, high = box
-    axes.imshow(pixels, extent=(x, x + wide, y + high, y), aspect="auto", interpolation="antialiased")
+    # With a fourth channel of its own, Matplotlib computes in half the bytes (float32 in place of float64).
+    opaque = np.dstack([pixels, np.full(pixels.shape[:2], 255, dtype=np.uint8)])
+    axes.imshow(opaque, extent=(x, x + wide, y + high, y), aspect="auto", interpolation="antialiased")
     axes.set(xlim=(x, x + wide), ylim=(y + high, y), xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=MUTED, linewidth=0.6)

@@ -58,8 +58,15 @@ if (!Double.isNaN(mpp) && !OPTIONS.contains("--mpp"))
     command += ["--mpp", String.format(Locale.US, "%.6f", mpp)]
 command += OPTIONS
 println command.join(" ")
-def process = new ProcessBuilder(command.collect { it.toString() }).redirectErrorStream(true).start()
-process.getInputStream().eachLine { println it }
+def builder = new ProcessBuilder(command.collect { it.toString() }).redirectErrorStream(true)
+builder.environment().put("PYTHONIOENCODING", "utf-8")
+def process
+try {
+    process = builder.start()
+} catch (IOException e) {
+    throw new IllegalStateException("Set ATYPICA in the script to the full path of the program: " + e.getMessage())
+}
+process.getInputStream().eachLine("UTF-8") { println it }
 def status = process.waitFor()
 // 0: all typed; 3: some figures failed, and say why.
 if (status != 0 && status != 3)
@@ -71,4 +78,4 @@ importObjectsFromFile(new File(out, "figures.geojson").getAbsolutePath())
 if (!KEEP_OBJECTS)
     removeObjects(figures, true)
 fireHierarchyUpdate()
-println "Typed " + figures.size() + " figures; tables, overview and report are in " + out
+println "Typed the figures of " + figures.size() + " objects; tables, overview and report are in " + out

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from atypica.models.backbone import create_backbone
+from atypica.models.beside import BesideBackbone
 from atypica.models.heads import HEADS, SIDE, Heads
 from atypica.models.layout import Pooling, attends, averages, before_norm, embed, planes
 from atypica.models.stem import HED_MEAN, HED_STD, TwoFields, widen_first_layer, with_densities
@@ -78,11 +79,29 @@ class FigureNetwork(nn.Module):
         mean, std = ((*mean, *HED_MEAN), (*std, *HED_STD)) if hed else (mean, std)
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+        self.held: frozenset[str] = frozenset()
+        """Names of the parameters that training leaves as they came (`models/frozen.py`)."""
+        self.held_hash = ""
 
     @property
     def sizes(self) -> dict[str, int]:
         """Every answer and the number of its logits."""
         return self.heads.sizes
+
+    def train(self, mode: bool = True) -> Self:
+        """As in PyTorch, but what is held stays as it came."""
+        super().train(mode)
+        self.keep_held()
+        return self
+
+    def keep_held(self) -> None:
+        """No gradient for the parameters that are held, and no new statistics for their batch norms."""
+        for name, weight in self.named_parameters() if self.held else ():
+            if name in self.held:
+                weight.requires_grad_(False)
+        for name, module in self.named_modules() if self.held else ():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and f"{name}.weight" in self.held:
+                module.eval()
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         """RGB in 0..1, (N, 3, S, S) -> answer to logits (N, size)."""
@@ -213,6 +232,19 @@ def _mean_and_spread(stage: Tensor) -> Tensor:
     return torch.cat([mean, variance.clamp_min(_LEAST_VARIANCE).log() / 2], dim=1)
 
 
+def _with_beside(
+    backbone: nn.Module,
+    name: str,
+    weights: str,
+    size_px: int | None,
+    normalization: tuple[Sequence[float], Sequence[float]],
+) -> BesideBackbone:
+    frozen = create_backbone(name, weights, size_px=size_px)
+    config = cast(Any, frozen).pretrained_cfg
+    width, own = int(cast(Any, frozen).num_features), (config["mean"], config["std"])
+    return BesideBackbone(backbone, frozen, width, "own", normalization, own)
+
+
 def build_network(
     backbone: str,
     weights: str,
@@ -226,6 +258,7 @@ def build_network(
     size_px: int | None = None,
     hed: bool = False,
     inner_share: float = 0.0,
+    beside: tuple[str, str] | None = None,
 ) -> FigureNetwork:
     """Build a network on any timm backbone.
 
@@ -241,6 +274,7 @@ def build_network(
         size_px: side of the crops, for backbones that are built for one size (ViT, Swin); their own if None.
         hed: give the backbone the densities of three stains beside RGB.
         inner_share: side over the field's of a second crop around the center, read by the same backbone; 0 for none.
+        beside: timm name and weights of a second backbone, frozen, whose embedding is joined to the first one's.
 
     Raises:
         SettingsError: the weights are not to be had or do not fit, or the backbone knows no drop path.
@@ -253,6 +287,8 @@ def build_network(
             widen_first_layer(model, len(HED_MEAN) + 3)
         if inner_share:
             model = TwoFields(model, inner_share)
+        if beside:
+            model = _with_beside(model, *beside, size_px, (config["mean"], config["std"]))
         options = {"dropout": dropout, "hidden": hidden, "pooling": pooling, "hed": hed}
         return network(model, trained, config["mean"], config["std"], **options)
 

@@ -9,6 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from atypica.models.frozen import load_trained_state, trained_state
 from atypica.models.network import FigureNetwork
 from atypica.training.module import FigureModule
 from atypica.training.settings.schedule import ValidationMetric
@@ -45,7 +46,7 @@ class BestEpoch(Callback):
         value = float(trainer.callback_metrics.get(f"val_{self._metric}", math.nan))
         if self._is_better(value):
             self.epoch, self.value = trainer.current_epoch, value
-            weights = pl_module.averaged.state_dict()
+            weights = trained_state(pl_module.averaged)
             self._weights = {name: part.detach().cpu().clone() for name, part in weights.items()}
         since = max(-1 if self.epoch is None else self.epoch, pl_module.rates.head_epochs - 1)
         self._stopped = 0 < self._patience <= trainer.current_epoch - since
@@ -62,7 +63,7 @@ class BestEpoch(Callback):
         """Give a network the weights of the best epoch, if there is one; which it is, from 1."""
         if self.epoch is None:
             return None
-        network.load_state_dict(self._weights)
+        load_trained_state(network, self._weights, network.held_hash)
         return self.epoch + 1
 
     def state_dict(self) -> dict[str, Any]:

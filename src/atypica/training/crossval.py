@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from atypica.core.tables import write_table
+from atypica.models.frozen import twin
 from atypica.models.network import FigureNetwork
 from atypica.training.attempts import Attempts
-from atypica.training.collapse import one_class
 from atypica.training.crops import CropStore
 from atypica.training.fit import Fitted, LossError, fit, keep_weights, load_weights
+from atypica.training.fold import fold_folder, held_out_rows, keep_predictions
+from atypica.training.fold import out_of_fold as out_of_fold
 from atypica.training.module import FigureModule
 from atypica.training.objective import Objective
-from atypica.training.predict import Outputs, predict
+from atypica.training.predict import predict
+from atypica.training.probe.folds import ProbeFolds, probe_networks
 from atypica.training.recipe import Recipe
 from atypica.training.run import Run
 from atypica.training.sampling import batches_of, derive_seed, figure_weights
 from atypica.training.targets import Targets
-from atypica.training.validation import Validation, balanced_accuracy_and_auroc, watched_metrics
+from atypica.training.validation import Validation, watched_metrics
 
-PREDICTIONS = "predictions.parquet"
 VIEWS = (1, 8)
 
 
@@ -43,7 +42,7 @@ def cross_validate(
 
     Args:
         run: what is trained.
-        load: reads all its crops; not called where everything is finished.
+        load: reads all its crops; not called where everything is finished, nor for a probe.
         views: by how many views the held-out figures are predicted, each count in columns of its own.
         only: these folds; all if None.
         say: called with a line about every finished fold.
@@ -51,8 +50,15 @@ def cross_validate(
     Returns:
         One dictionary of metrics a fold; `collapse` in it says why a fold counts as collapsed.
     """
-    attempts = Attempts(run, lambda fold, recipe: train_fold(run, load(), fold, views, recipe), say)
     chosen = list(range(run.fold_count) if only is None else only)
+    if run.recipe.probe:
+        work = ProbeFolds(run, chosen, views).train
+    else:
+
+        def work(fold: int, recipe: Recipe) -> dict[str, Any]:
+            return train_fold(run, load(), fold, views, recipe)
+
+    attempts = Attempts(run, work, say)
     for fold in chosen:
         attempts.first(fold)
     attempts.judge_siblings()
@@ -77,21 +83,11 @@ def train_fold(
         SourceError: the recipe chooses epochs by what the held-out figures leave undefined.
     """
     recipe = recipe or run.recipe
-    rows, held_out = np.flatnonzero(run.folds != fold), np.flatnonzero(run.folds == fold)
-    labels = run.figures.labels[held_out]
+    rows, held_out = np.flatnonzero(run.folds != fold), held_out_rows(run, fold)
     fitted, broken = _fit_fold(run, store, fold, recipe, rows, held_out)
     outputs = {count: predict(fitted.network, store, held_out, count) for count in views}
-    _write_predictions(run, fold, held_out, outputs)
-    one_view = outputs[min(views)]["amf"][:, 0]
-    collapse = broken or one_class(labels, one_view)
-    return {
-        "figures": len(held_out),
-        "amf": int(labels.sum()),
-        **{_auroc_name(count): _auroc(labels, output["amf"][:, 0]) for count, output in outputs.items()},
-        "balanced_accuracy": _rounded(balanced_accuracy_and_auroc(labels, one_view).get("balanced_accuracy")),
-        **_epochs(fitted, recipe),
-        **({"collapse": collapse} if collapse else {}),
-    }
+    metrics, collapse = keep_predictions(run, fold, outputs, broken)
+    return {**metrics, **_epochs(fitted, recipe), **collapse}
 
 
 def _fit_fold(
@@ -150,38 +146,9 @@ def _epochs(fitted: Fitted, recipe: Recipe) -> dict[str, Any]:
     return {"epochs": fitted.epochs, "kept_epoch": fitted.kept_epoch, "kept_by": recipe.training.keep}
 
 
-def _auroc_name(views: int) -> str:
-    return "auroc" if views == 1 else f"auroc_{views}_views"
-
-
-def _auroc(labels: NDArray[np.float64], scores: NDArray[np.float32]) -> float | None:
-    return _rounded(balanced_accuracy_and_auroc(labels, scores).get("auroc"))
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def fold_folder(run: Run, fold: int) -> Path:
-    """Where a fold is kept."""
-    return run.folder / "folds" / str(fold)
-
-
 def fold_networks(run: Run) -> list[FigureNetwork]:
     """The finished networks of all folds, ready for inference."""
-    return [load_weights(run.new_network(), fold_folder(run, fold)) for fold in range(run.fold_count)]
-
-
-def out_of_fold(run: Run) -> pd.DataFrame:
-    """What every held-out figure's own fold said of it, in the order of the run's figures."""
-    parts = [pd.read_parquet(fold_folder(run, fold) / PREDICTIONS) for fold in range(run.fold_count)]
-    return pd.concat(parts).set_index("figure_id").loc[run.held_out.table["figure_id"]].reset_index()
-
-
-def _write_predictions(run: Run, fold: int, rows: NDArray[np.int64], outputs: dict[int, Outputs]) -> None:
-    columns: dict[str, Any] = {"figure_id": run.figures.table["figure_id"].to_numpy()[rows], "fold": fold}
-    for views, heads in outputs.items():
-        for name, logits in heads.items():
-            if name != "embedding":
-                columns |= {f"{name}_{index}_views{views}": logits[:, index] for index in range(logits.shape[1])}
-    write_table(pd.DataFrame(columns), fold_folder(run, fold) / PREDICTIONS)
+    if run.recipe.probe:
+        return probe_networks(run)
+    first = run.new_network()
+    return [load_weights(twin(first), fold_folder(run, fold)) for fold in range(run.fold_count)]

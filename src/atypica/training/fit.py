@@ -12,11 +12,13 @@ from typing import Any, cast
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from atypica.core.errors import TrainingError
 from atypica.core.files import atomic_path
+from atypica.models.frozen import load_trained_state, trained_state
 from atypica.models.network import FigureNetwork
 from atypica.training.best import BestEpoch
 from atypica.training.hardware import ONE_DEVICE, Hardware, is_first, precision_here, wait
@@ -30,6 +32,8 @@ from atypica.training.settings.stopping import KEPT_BY
 from atypica.training.validation import Validation
 
 WEIGHTS = "network.safetensors"
+HELD = "held"
+"""In the file's metadata: the fingerprint of the weights that were not trained, which it does not hold."""
 
 
 class LossError(TrainingError):
@@ -110,7 +114,8 @@ def keep_weights(network: FigureNetwork, folder: Path) -> None:
     """End a training: its weights are what `load_weights` reads, the checkpoint is no longer needed."""
     if is_first():
         with atomic_path(folder / WEIGHTS) as temporary:
-            save_file({name: value.contiguous() for name, value in network.state_dict().items()}, temporary)
+            state = {name: value.contiguous() for name, value in trained_state(network).items()}
+            save_file(state, temporary, {HELD: network.held_hash} if network.held_hash else None)
         _remove_checkpoints(folder)
     wait()
 
@@ -135,8 +140,14 @@ def _run(trainer: L.Trainer, module: FigureModule, loader: DataLoader[Any], chec
 
 
 def load_weights(network: FigureNetwork, folder: Path) -> FigureNetwork:
-    """Fill a network from what `fit` left in `folder`; it comes back ready for inference."""
-    network.load_state_dict(load_file(folder / WEIGHTS))
+    """Fill a network from what `fit` left in `folder`; it comes back ready for inference.
+
+    Raises:
+        SettingsError: only a part was trained, on other weights than those that the network holds.
+    """
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+        load_trained_state(network, state, (file.metadata() or {}).get(HELD, ""))
     return network.eval().to(memory_format=torch.channels_last)
 
 
@@ -179,6 +190,7 @@ def _trainer(
         max_epochs=epochs,
         precision=precision_here(recipe.training.precision),  # pyright: ignore[reportArgumentType]
         gradient_clip_val=recipe.optimizer.clip_norm or None,
+        accumulate_grad_batches=recipe.training.accumulate,
         logger=new_logger(recipe.training.logger, folder, recipe.name),
         callbacks=[*watching, *plateau, _Checkpoint(checkpoint), _LossWatch()],
         enable_checkpointing=False,

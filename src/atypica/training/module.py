@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import lightning as L
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from atypica.models.frozen import check_held, checkpoint_blocks, trained_state, twin
 from atypica.models.network import FigureNetwork
 from atypica.training.augment import Augmentation
 from atypica.training.crops import CropStore
@@ -56,7 +56,9 @@ class FigureModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network.train().to(memory_format=torch.channels_last)
-        self.averaged = copy.deepcopy(network).requires_grad_(False).eval()
+        self.averaged = twin(network).requires_grad_(False).eval()
+        if recipe.training.gradient_checkpointing:
+            checkpoint_blocks(self.network)
         self.recipe = recipe
         self._store = store
         self._targets = targets
@@ -116,17 +118,36 @@ class FigureModule(L.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the averaged weights towards the trained ones; the decay grows from 0 over the first steps."""
+        batches = batch_idx + 1
+        if batches % self.recipe.training.accumulate and batches < int(self.trainer.num_training_batches):
+            return
         step = self.global_step
         decay = min(self.recipe.training.ema_decay, (1 + step) / (10 + step))
         if self.recipe.training.ema_decay == 0:
             decay = 0.0
         with torch.no_grad():
-            pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
+            pairs = zip(trained_state(self.averaged).values(), trained_state(self.network).values(), strict=True)
             for kept, new in pairs:
                 if kept.is_floating_point():
                     kept.lerp_(new, 1 - decay)
                 else:
                     kept.copy_(new)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave out what is held."""
+        held = {f"{owner}.{name}" for owner in ("network", "averaged") for name in self.network.held}
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: value for name, value in state.items() if name not in held}
+        checkpoint["held"] = self.network.held_hash
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Fill in what is held.
+
+        Raises:
+            SettingsError: the training was begun on other weights.
+        """
+        check_held(self.network, checkpoint.get("held", ""))
+        checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer, and its rate at every step."""

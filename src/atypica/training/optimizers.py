@@ -10,15 +10,15 @@ from torch import nn
 from torch.optim import Optimizer
 
 from atypica.core.errors import SettingsError
+from atypica.models.frozen import figure_networks, inner_backbone
 from atypica.models.network import FigureNetwork
-from atypica.models.stem import TwoFields
 from atypica.training.settings.optimizer import OptimizerName, OptimizerSettings
 
 OPTIMIZERS: dict[OptimizerName, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adan": Adan}
 
 
 def new_optimizer(network: FigureNetwork, settings: OptimizerSettings, lr: float) -> Optimizer:
-    """The optimizer of all weights of a network.
+    """The optimizer of all weights of a network that are trained.
 
     Args:
         network: what is trained.
@@ -35,7 +35,7 @@ def new_optimizer(network: FigureNetwork, settings: OptimizerSettings, lr: float
 
 
 def _groups(network: FigureNetwork, settings: OptimizerSettings) -> list[dict[str, Any]]:
-    parameters = list(network.parameters())
+    parameters = [weight for weight in network.parameters() if weight.requires_grad]
     small_decay = settings.weight_decay if settings.decay_norms else 0.0
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
@@ -61,8 +61,7 @@ class _Stack(nn.Module):
 
     def __init__(self, network: FigureNetwork) -> None:
         super().__init__()
-        outer = network.backbone
-        backbone = outer.backbone if isinstance(outer, TwoFields) else outer
+        backbone = inner_backbone(network.backbone)
         if not hasattr(backbone, "group_matcher"):
             raise SettingsError("this backbone does not say what its layers are", "set optimizer.layer_decay to 1")
         self.group_matcher = cast(Any, backbone).group_matcher
@@ -75,15 +74,11 @@ class _Stack(nn.Module):
         return iter(self._named.items())
 
 
-def figure_networks(network: FigureNetwork) -> list[FigureNetwork]:
-    """A network and those inside it, each of a backbone and heads."""
-    return [part for part in network.modules() if isinstance(part, FigureNetwork)]
-
-
 def freeze_backbones(network: FigureNetwork, frozen: bool) -> None:
     """Keep backbones as they are, the statistics of their batch norms included, or let them be trained."""
     for part in figure_networks(network):
         part.backbone.requires_grad_(not frozen).train(not frozen)
+    network.keep_held()
 
 
 def forget(optimizer: Optimizer) -> None:

@@ -12,6 +12,7 @@ from atypica.inference.bundle import Bundle, write_bundle
 from atypica.inference.model import Model
 from atypica.inference.trained_on import hash_figures
 from atypica.models.ensemble import as_one
+from atypica.models.lora import merged
 from atypica.models.network import FigureNetwork
 from atypica.training.card import make_card
 from atypica.training.crops import CropStore
@@ -19,6 +20,7 @@ from atypica.training.crossval import fold_networks
 from atypica.training.distill import student_network
 from atypica.training.graph import export_graph, largest_differences
 from atypica.training.metrics import short_metrics
+from atypica.training.probe.folds import joined_network
 from atypica.training.run import Run
 from atypica.training.strangeness import StrangenessModel, held_out_distances, measure, quantiles
 
@@ -53,8 +55,13 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
 
 
 def released_networks(run: Run) -> list[FigureNetwork]:
-    """The networks that a bundle is made of: the distilled one, or those of all folds."""
-    return [student_network(run)] if run.recipe.distill else fold_networks(run)
+    """The networks that a bundle is made of, adapters merged: the distilled one, or those of the folds."""
+    if run.recipe.probe:
+        return [joined_network(run)]
+    if run.recipe.distill:
+        return [merged(student_network(run))]
+    networks = fold_networks(run)
+    return [merged(network) for network in (networks[:1] if run.recipe.ensemble == "first" else networks)]
 
 
 def _test(bundle: Bundle, run: Run) -> dict[str, Any]:

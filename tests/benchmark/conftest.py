@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import torch
 import yaml
-from tiny_suite import EASY, suite_values
-
-from atypica.data.drawn import draw_figures
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from drawn_table import write_drawn_table
+from threads import one_thread  # noqa: F401
+from tiny_suite import suite_values
 
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory) -> Path:
     """A folder: `figures.csv` with train and test, and `other.csv`, three of whose figures also train, one twice."""
     folder = tmp_path_factory.mktemp("drawn")
-    draw_figures(folder, 110, seed=1, amf_rate=0.4, mix=EASY)
-    figures = pd.read_csv(folder / "figures.csv")
-    cases = sorted(figures["case"].unique())
-    figures["split"] = np.where(figures["case"].isin(cases[:4]), "test", "train")
-    figures.to_csv(folder / "figures.csv", index=False)
-    _other(folder, figures)
+    path = write_drawn_table(folder, 110, tested=4)
+    _other(folder, pd.read_csv(path))
     return folder
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from atypica.core.vocabulary import Subtype
-
 SETTINGS = [
     "model.backbone=test_efficientnet", "model.weights=random", "geometry.size_px=48", "split.train_on=train",
     "split.folds=2", "training.epochs=3", "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.003",
     "distill.epochs=1",
 ]  # fmt: skip
-EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 
 
 def suite_values(**changes: Any) -> dict[str, Any]:

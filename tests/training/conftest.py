@@ -1,14 +1,3 @@
-"""Small trainings side by side on few cores: a thread each."""
+"""All tests of this folder train on one thread."""
 
-from __future__ import annotations
-
-import pytest
-import torch
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from threads import one_thread  # noqa: F401

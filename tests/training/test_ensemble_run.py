@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_table import write_drawn_table
 from scipy.special import expit
-from tiny_suite import EASY, SETTINGS, suite_values
+from tiny_suite import SETTINGS, suite_values
 
 from atypica.apps.cli.classify import classify
 from atypica.benchmark.engine import Options, run_suite
 from atypica.benchmark.suite import Suite
 from atypica.core.errors import SettingsError
-from atypica.data.drawn import draw_figures
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
 from atypica.evaluation.bootstrap import BootstrapSettings
@@ -31,13 +31,7 @@ PLAIN = [setting for setting in SETTINGS if not setting.startswith("distill")] +
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 100, seed=1, amf_rate=0.4, mix=EASY)
-    figures = pd.read_csv(folder / "figures.csv")
-    cases = sorted(figures["case"].unique())
-    figures["split"] = np.where(figures["case"].isin(cases[:4]), "test", "train")
-    figures.to_csv(folder / "figures.csv", index=False)
-    return folder / "figures.csv"
+    return write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 100, tested=4)
 
 
 @pytest.fixture(scope="module")

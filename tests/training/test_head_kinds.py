@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn_table import write_drawn_table
 
 import atypica
 from atypica.core.vocabulary import Subtype
-from atypica.data.drawn import draw_figures
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
 from atypica.training.crossval import out_of_fold, train_fold
@@ -20,7 +20,6 @@ SETTINGS = [
     "augment={rotate: true, flip: true}", "geometry.size_px=48", "split.train_on=all", "split.folds=4",
     "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.006", "heads={}",
 ]  # fmt: skip
-EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 KINDS = {
     "separate": ["loss.name=recall", "training.epochs=10"],
     "softmax": ["loss.name=categorical_focal", "loss.gamma=1"],
@@ -32,9 +31,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory) -> Figures:
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 200, seed=1, amf_rate=0.4, mix=EASY)
-    return open_source(folder / "figures.csv")
+    return open_source(write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 200))
 
 
 @pytest.mark.parametrize("kind", KINDS)

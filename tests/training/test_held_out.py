@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_table import write_drawn_table
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
-from tiny_suite import EASY, SETTINGS, suite_values
+from tiny_suite import SETTINGS, suite_values
 
 from atypica.benchmark.engine import Options, run_suite
 from atypica.benchmark.suite import Suite
 from atypica.core.errors import SettingsError, SourceError
-from atypica.data.drawn import draw_figures
 from atypica.data.figures import Figures
 from atypica.data.join import open_joined
 from atypica.data.sources import open_source
@@ -35,9 +35,7 @@ PLAIN = [setting for setting in SETTINGS if not setting.startswith("distill")]
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 120, seed=1, amf_rate=0.4, mix=EASY)
-    return folder / "figures.csv"
+    return write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 120)
 
 
 @pytest.fixture(scope="module")

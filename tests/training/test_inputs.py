@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn_table import write_drawn_table
 
 import atypica
 from atypica.core.errors import SettingsError
-from atypica.core.vocabulary import Subtype
-from atypica.data.drawn import draw_figures
 from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle, write_bundle
 from atypica.inference.card import Card, Thresholds
@@ -34,14 +33,11 @@ CONTEXT = [
     "sampling.domain=scanner", "sampling.loss_domain=scanner", "sampling.batches_per_epoch=3", "split.shares=[80,20]",
     "augment.jpeg_probability=0.5",
 ]  # fmt: skip
-EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 48, seed=2, amf_rate=0.4, mix=EASY)
-    return open_source(str(folder / "figures.csv"))
+    return open_source(write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 48, seed=2))
 
 
 def test_the_field_may_be_a_share_of_the_usual_crop_and_is_kept_in_micrometers(tmp_path):

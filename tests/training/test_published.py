@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from drawn_table import write_drawn_table
 
 from atypica.core.errors import SettingsError
-from atypica.core.vocabulary import Subtype
-from atypica.data.drawn import draw_figures
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
 from atypica.models.backbone import create_backbone
@@ -40,18 +38,11 @@ BACKBONES = {
 ARCHITECTURES = [(name, load_recipe(name).model.backbone) for name in PUBLISHED] + [
     (name, backbone) for name, others in BACKBONES.items() for backbone in others
 ]
-EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory) -> Figures:
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 300, seed=1, amf_rate=0.4, mix=EASY)
-    table = pd.read_csv(folder / "figures.csv")
-    cases = sorted(table["case"].unique())
-    table["split"] = np.where(table["case"].isin(cases[: len(cases) // 5]), "test", "train")
-    table.to_csv(folder / "figures.csv", index=False)
-    return open_source(folder / "figures.csv")
+    return open_source(write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 300, tested=2))
 
 
 def whole_network(recipe: Recipe, targets: Targets) -> FigureNetwork:

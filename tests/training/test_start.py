@@ -8,10 +8,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from drawn_table import write_drawn_table
 
 from atypica.core.errors import SettingsError
-from atypica.core.vocabulary import Subtype
-from atypica.data.drawn import draw_figures
 from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle
 from atypica.training.distill import student_network
@@ -24,14 +23,11 @@ SMALL = [
     "split.folds=2", "training.epochs=6", "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.003",
     "distill.epochs=1",
 ]  # fmt: skip
-EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 100, seed=3, amf_rate=0.4, mix=EASY)
-    return open_source(folder / "figures.csv")
+    return open_source(write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 100, seed=3))
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from drawn_table import write_drawn_table
 from safetensors.torch import load_file
 
 import atypica
 from atypica.core.errors import SettingsError, SourceError
 from atypica.core.vocabulary import Subtype
-from atypica.data.drawn import draw_figures
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle
@@ -35,7 +34,6 @@ SETTINGS = [
     "split.folds=2", "training.epochs=6", "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.003",
     "distill.epochs=2",
 ]  # fmt: skip
-EASY = dict.fromkeys(Subtype, 0.0) | {Subtype.METAPHASE: 1.0, Subtype.MULTIPOLAR: 1.0}
 
 
 def recipe(*more: str) -> Recipe:
@@ -44,14 +42,7 @@ def recipe(*more: str) -> Recipe:
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 120, seed=1, amf_rate=0.4, mix=EASY)
-    path = folder / "figures.csv"
-    figures = pd.read_csv(path)
-    cases = sorted(figures["case"].unique())
-    figures["split"] = np.where(figures["case"].isin(cases[:4]), "test", "train")
-    figures.to_csv(path, index=False)
-    return path
+    return write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 120, tested=4)
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from drawn_table import write_drawn_table
 from safetensors.torch import load_file
-from tiny_suite import EASY
 
 from atypica.apps.cli import train as verb
 from atypica.core.errors import ExitCode
-from atypica.data.drawn import draw_figures
 from atypica.inference.bundle import read_bundle
 from atypica.training import crossval
 
@@ -30,9 +29,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn") / "figures"
-    draw_figures(folder, 80, seed=1, amf_rate=0.4, mix=EASY)
-    return folder / "figures.csv"
+    return write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 80)
 
 
 @pytest.fixture(scope="module")

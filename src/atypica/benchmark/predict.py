@@ -19,6 +19,7 @@ from atypica.benchmark.testset import TestFigures
 from atypica.core.errors import AtypicaError, BundleError, EvaluationError, SourceError
 from atypica.core.files import sha256_bytes
 from atypica.core.vocabulary import Subtype
+from atypica.data.figures import Figures
 from atypica.data.leaks import leaks, repeats_across_folds
 from atypica.evaluation.calibration import fit_calibration
 from atypica.evaluation.leaderboard import Kind
@@ -26,9 +27,12 @@ from atypica.evaluation.thresholds import max_balanced_accuracy
 from atypica.inference.bundle import read_bundle
 from atypica.models.network import FigureNetwork
 from atypica.training.crops import CropStore
-from atypica.training.crossval import fold_networks, out_of_fold
+from atypica.training.crossval import fold_networks
 from atypica.training.distill import student_network
-from atypica.training.predict import predict
+from atypica.training.fold import out_of_fold
+from atypica.training.predict import Outputs, predict
+from atypica.training.probe.features import FrozenFeatures, probe_outputs
+from atypica.training.probe.folds import fold_probes
 from atypica.training.recipe import Recipe
 from atypica.training.run import Run
 from atypica.training.settings.ensemble import Ensemble
@@ -176,10 +180,22 @@ class Typist:
         key = _key(self.run, test, recipe)
         answers = kept_answers(file, key)
         if answers is None:
-            store = self.run.read_crops(test.figures.where(test.readable))
-            answers = _ask(networks(), store).among(test.readable)
+            readable = test.figures.where(test.readable)
+            if self.run.recipe.probe:
+                outputs = self._probed(readable)
+            else:
+                outputs = _ask(networks(), self.run.read_crops(readable))
+            answers = _stacked(outputs).among(test.readable)
         write_predictions(file, table, answers, key)
         return answers
+
+    @cached_property
+    def _frozen(self) -> FrozenFeatures:
+        return FrozenFeatures(self.run)
+
+    def _probed(self, figures: Figures) -> list[Outputs]:
+        features = self._frozen.of(figures)
+        return [probe_outputs(self.run, probe, features) for probe in fold_probes(self.run)]
 
     def _predicted(
         self, kind: Kind, test: TestFigures, table: pd.DataFrame, answers: Answers, operating: Operating
@@ -244,10 +260,12 @@ def _ensemble(recipe: Recipe) -> Ensemble:
     return BY_LOGIT if recipe.distill else recipe.ensemble
 
 
-def _ask(networks: list[FigureNetwork], store: CropStore) -> Answers:
+def _ask(networks: list[FigureNetwork], store: CropStore) -> list[Outputs]:
     """One view of every figure by every network."""
-    rows = np.arange(len(store))
-    outputs = [predict(network, store, rows) for network in networks]
+    return [predict(network, store, np.arange(len(store))) for network in networks]
+
+
+def _stacked(outputs: list[Outputs]) -> Answers:
     found = {
         name: np.stack([output[name] for output in outputs], axis=1).astype(np.float64)
         for name in HEADS.split()

@@ -20,7 +20,7 @@ from atypica.inference.card import Calibration, Card, Strangeness, Thresholds
 from atypica.inference.operating import choose_thresholds, measured_accuracy
 from atypica.inference.predictions import SUBTYPE_COLUMNS, calibrated, subtype_probabilities
 from atypica.models.heads import HARDNESS_CLASSES
-from atypica.training.crossval import out_of_fold
+from atypica.training.fold import out_of_fold
 from atypica.training.metrics import short_metrics
 from atypica.training.run import Run
 from atypica.training.validation import watched_metrics

@@ -7,8 +7,9 @@ from typing import Any
 
 from atypica.models.network import FigureNetwork
 from atypica.training.crops import CropStore
-from atypica.training.crossval import fold_folder, fold_networks
+from atypica.training.crossval import fold_networks
 from atypica.training.fit import fit, load_weights
+from atypica.training.fold import fold_folder
 from atypica.training.module import FigureModule
 from atypica.training.run import Run
 from atypica.training.sampling import batches_of, derive_seed, figure_weights

@@ -23,6 +23,7 @@ from atypica.training.settings.input import InputSettings
 from atypica.training.settings.loss import LossSettings, check_loss
 from atypica.training.settings.model import ModelSettings
 from atypica.training.settings.optimizer import OptimizerSettings, check_optimizer
+from atypica.training.settings.probe import ProbeSettings, check_probe
 from atypica.training.settings.sampling import SamplingSettings
 from atypica.training.settings.schedule import ScheduleSettings
 from atypica.training.settings.split import SplitSettings
@@ -46,6 +47,8 @@ class Recipe(Settings):
     optimizer: OptimizerSettings
     schedule: ScheduleSettings = ScheduleSettings()
     training: TrainingSettings
+    probe: ProbeSettings | None = None
+    """With it the backbone is frozen and its head solved; the fields that say how weights are moved have no say."""
     distill: DistillSettings | None = None
     """Without it the ensemble of the folds is released."""
     ensemble: Ensemble = "mean_probability"
@@ -55,6 +58,8 @@ class Recipe(Settings):
         check_loss(self.heads, self.loss)
         check_optimizer(self.optimizer, self.schedule, self.training.epochs)
         check_stopping(self.training, self.schedule, self.optimizer.lr)
+        if self.probe:
+            check_probe(self.probe, self.heads, self.model, "distill" if self.distill else self.ensemble)
         if self.distill and self.ensemble != "mean_probability":
             raise SettingsError(
                 f"ensemble is {self.ensemble}, but the folds are distilled into one network",
@@ -74,7 +79,7 @@ class Recipe(Settings):
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with any setting but the description and how `training` computes and logs.
+        """Twelve hexadecimal digits that change with any setting but the description and how training computes and logs.
 
         Settings left at their default do not count, so a new setting leaves the hash of older runs as it is.
         """

@@ -10,6 +10,7 @@ from atypica.data.figures import Figures
 from atypica.training.crossval import cross_validate
 from atypica.training.distill import distill
 from atypica.training.hardware import ONE_DEVICE, Hardware, is_first
+from atypica.training.probe.folds import check_exportable
 from atypica.training.recipe import Recipe
 from atypica.training.release import release
 from atypica.training.run import Run
@@ -34,11 +35,12 @@ def train(
         hardware: devices and strategy.
 
     Raises:
-        SettingsError: the folder holds a run of another recipe.
+        SettingsError: the folder holds a run of another recipe, or the recipe makes what no bundle can hold.
         SourceError: figures that cannot be trained on.
         TrainingError: the student's loss is not a number, the folds have learned nothing, or the exported graph is
             wrong.
     """
+    check_exportable(recipe)
     run = Run.open(folder, recipe, source, hardware)
     say = say if is_first() else lambda _: None
     part = recipe.split.held_out

@@ -26,6 +26,8 @@ from atypica.training.settings.stopping import KEPT_BY
 def watched_metrics(recipe: Recipe) -> set[ValidationMetric]:
     """The validation metrics that a recipe decides by; none, and its folds are not validated."""
     chosen: set[ValidationMetric] = set()
+    if recipe.probe and not recipe.probe.as_published:
+        return chosen
     if kept_by := KEPT_BY.get(recipe.training.keep):
         chosen.add(kept_by)
     if recipe.schedule.name == "plateau":

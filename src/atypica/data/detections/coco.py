@@ -16,6 +16,8 @@ LARGEST_PX = 400
 """A box around a mitotic figure has shorter sides: at 0.1 um/px, 40 um."""
 SURE, DOUBTFUL = 0.95, 0.5
 """A reading of the boxes is taken where it makes sense of this share of them at least, the other of less than that."""
+MOST_IMAGES = 100_000
+"""More in one file, which all are kept in memory, are refused."""
 MEANING = {"xyxy": "x1, y1, x2, y2", "xywh": "x, y, width, height"}
 
 
@@ -71,16 +73,24 @@ def _parts(path: Path) -> _Parts:
         match key:
             case "images":
                 identity = str(entry.get("id"))
+                if len(parts.names) >= MOST_IMAGES:
+                    raise SourceError(f"{path.name} names more than {MOST_IMAGES:,} images", "export fewer slides")
                 parts.names[identity] = str(entry.get("file_name", identity))
                 if all(isinstance(entry.get(side), (int, float)) for side in ("width", "height")):
                     parts.sizes[identity] = (float(entry["width"]), float(entry["height"]))
             case "categories":
-                parts.classes[str(entry.get("id"))] = str(entry.get("name"))
+                _name_class(parts, entry, path.name)
             case "annotations" | "":
                 _add(parts.found, entry, f"{path.name}, annotation {len(parts.found) + 1}")
             case _:
                 pass
     return parts
+
+
+def _name_class(parts: _Parts, entry: dict[str, Any], name: str) -> None:
+    if len(parts.classes) >= MOST_IMAGES:
+        raise SourceError(f"{name} names more than {MOST_IMAGES:,} classes", "export it again")
+    parts.classes[str(entry.get("id"))] = str(entry.get("name"))
 
 
 def _add(found: Collector, entry: dict[str, Any], where: str) -> None:

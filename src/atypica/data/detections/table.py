@@ -25,6 +25,8 @@ OPEN = ("x", "y")
 CLASSES = ("detection_class", "class", "classification", "category")
 IMAGES = ("image", "slide", "filename", "file_name")
 CHUNK = 2**20
+LARGEST, CELLS = 2**28, 10_000_000
+"""Bytes of a CSV file, and its fields: as text, more would not fit into the memory of a laptop."""
 
 
 def read(path: Path, units: Units | None, *, parquet: bool) -> Detections:
@@ -58,25 +60,49 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        if pq.ParquetFile(path).metadata.num_rows > MOST:
+        size = pq.ParquetFile(path).metadata
+        if size.num_rows > MOST:
             raise too_many(path.name)
+        if size.num_rows * size.num_columns > CELLS:
+            raise _too_large(path.name)
         return pd.read_parquet(path)
     except (ValueError, OSError) as error:
         raise SourceError(f"{path.name} cannot be read as Parquet: {error}", "export it again") from error
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    with path.open("rb") as handle:
-        lines = sum(chunk.count(b"\n") for chunk in iter(lambda: handle.read(CHUNK), b""))
-    if lines > MOST + 1:
-        raise too_many(path.name)
+    _check_size(path)
     try:
         head = pd.read_csv(path, header=None, nrows=1, dtype="object")
         table = pd.read_csv(path, dtype="object", keep_default_na=True)
     except (ValueError, OSError) as error:
         raise SourceError(f"{path.name} cannot be read as a table: {error}", "save it as CSV (UTF-8)") from error
     check_columns(path, [str(name) for name in head.iloc[0].dropna()])
+    if not isinstance(table.index, pd.RangeIndex):
+        raise SourceError(f"{path.name} has rows of more fields than columns", "mend them; decimals need a point")
     return table
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a file that would take too much memory, before any of it is kept."""
+    if path.stat().st_size > LARGEST:
+        raise _too_large(path.name)
+    lines = fields = 0
+    with path.open("rb") as handle:
+        for chunk in iter(lambda: handle.read(CHUNK), b""):
+            lines += chunk.count(b"\n")
+            fields += chunk.count(b",")
+    if lines > MOST + 1:
+        raise too_many(path.name)
+    if fields > CELLS:
+        raise _too_large(path.name)
+
+
+def _too_large(name: str) -> SourceError:
+    return SourceError(
+        f"{name} is too large for a table of detections ({LARGEST >> 20} MiB, {CELLS:,} fields)",
+        "keep the columns of place, score and class",
+    )
 
 
 def _places(name: str, columns: list[str], units: Units | None) -> tuple[tuple[str, str], Units]:

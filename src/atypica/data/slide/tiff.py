@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -73,12 +74,17 @@ class TiffSlide(Slide):
     def _plain_bytes(self, path: Path) -> dict[int, NDArray[Any]]:
         """The levels that lie in the file as plain bytes, mapped and not read: they may be one strip of any size."""
         try:
+            for page in self._pages:
+                if page.is_memmappable and page.dataoffsets[0] + math.prod(page.shape) > path.stat().st_size:
+                    raise FigureError(f"{path.name} is cut short, or its size is wrong", "copy the file again")
             return {
                 level: np.memmap(path, np.uint8, "r", page.dataoffsets[0], page.shape)
                 for level, page in enumerate(self._pages)
                 if page.is_memmappable and not page.is_tiled and page.dtype == np.uint8
             }
-        except Exception as error:  # a file that is shorter than it says fails in many ways
+        except FigureError:
+            raise
+        except Exception as error:  # a damaged table of contents fails in many ways
             raise unreadable(path.name, error) from error
 
     def _tile(self, level: int, index: int) -> NDArray[np.uint8]:

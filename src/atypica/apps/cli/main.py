@@ -28,6 +28,7 @@ app.command("atypica.apps.cli.evaluate:evaluate", name="evaluate", help="Hold pr
 app.command("atypica.apps.cli.compare:compare", name="compare", help="Models, or results of folds, against each other.")
 app.command("atypica.apps.cli.calibrate:calibrate", name="calibrate", help="Fit a model to your own labeled figures.")
 app.command("atypica.apps.cli.train:train", name="train", help="Make a model from labeled figures.")
+app.command("atypica.apps.cli.tune:tune", name="tune", help="Try other settings of a recipe; keep the best.")
 app.command(
     "atypica.apps.cli.benchmark:benchmark", name="benchmark", help="Recipes against each other, on the same figures."
 )

@@ -1,0 +1,1 @@
+"""Tuning: trials of a recipe with other settings, judged by its folds. Optuna proposes, ends and keeps them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,8 @@ def test_the_verb_writes_every_format_and_leaves_with_3_where_a_run_failed(suite
 
 
 def test_the_verb_keeps_duplicates_and_takes_some_entries(suite_path, out, capsys):
-    assert benchmark(str(suite_path), out=out, entries="plain", keep_duplicates=True, replicates=20) == ExitCode.OK
+    status = benchmark(str(suite_path), out=out, entries="plain", keep_duplicates=True, replicates=20)
+    assert status in (ExitCode.OK, ExitCode.COLLAPSED), "its networks are trained for seconds"
     assert "1 duplicate kept" in capsys.readouterr().out
 
 
@@ -210,6 +212,26 @@ def test_some_folds_alone_are_trained_and_nothing_is_scored(suite, tmp_path):
     assert run_suite(small, tmp_path, Options(folds_only=(1,))) is None
     assert ledger(tmp_path, "plain") == ["fold 1"]
     assert not (tmp_path / "predictions").exists()
+
+
+def test_a_collapsed_fold_is_in_the_leaderboard_and_the_exit_code(suite_path, out, tmp_path):
+    """Told so in the ledger of a finished run."""
+    shutil.copytree(out, tmp_path / "out")
+    path = tmp_path / "out" / "runs" / "plain" / "seed-3" / "ledger.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line["metrics"].pop("collapse", None)
+
+    def again(entries: str | None = "plain") -> int:
+        path.write_text("\n".join(map(json.dumps, lines)))
+        return benchmark(str(suite_path), out=tmp_path / "out", entries=entries, replicates=20)
+
+    assert again() == ExitCode.OK
+    lines[1]["metrics"]["collapse"] = "it was told so"
+    assert again() == ExitCode.COLLAPSED
+    kept = json.loads((tmp_path / "out" / "leaderboard.json").read_text())
+    assert [one["collapses"] for one in kept["scored"]] == [{"1": "it was told so"}] * len(kept["scored"])
+    assert again(entries=None) == ExitCode.SOME_FAILED, "an entry failed as well"
 
 
 def test_figures_without_the_domain_that_is_left_out_in_turn_do_not_train_and_that_is_said(drawn, tmp_path):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from atypica.apps.cli.benchmark_screen import show_leaderboard
 from atypica.evaluation.binary import binary_metrics
 from atypica.evaluation.bootstrap import BootstrapSettings
 from atypica.evaluation.comparison import ModelScores, compare_models
@@ -267,3 +268,24 @@ def test_plots_show_at_most_so_many_curves_as_can_be_told_apart(found):
     assert figure is not None
     assert len(figure.axes[0].get_legend().get_texts()) == plots.MOST_CURVES
     assert plots.roc_plot([]) is None
+
+
+def test_a_collapsed_fold_is_marked_in_every_format(found, capsys):
+    why = "every held-out figure is called NMF at 0.5"
+    one, other = found.scored
+    marked = replace(found, scored=(one, replace(other, collapses={2: why})))
+    rows = {row.of: row for row in boards(marked)[0].rows if row.name == "weak"}
+    assert list(rows) == ["3 folds, 1 fold collapsed", "ensemble, 1 fold collapsed"]
+    assert f"weak: fold 2 collapsed: {why}" in boards(marked)[0].notes
+    assert f"## Collapsed\n\n- weak, fold 2: {why}" in markdown(marked)
+    assert "1 fold collapsed" in latex(marked)
+    table = long_table(marked)
+    ours = table[(table["board"] == "models") & (table["published"] == "")]
+    assert dict(ours.groupby("name")["collapsed"].max()) == {"strong & <good>": 0, "weak": 1}
+    assert marked.to_json()["scored"][1]["collapses"] == {"2": why}
+    html = render_page(marked)
+    assert f"Collapsed: weak, fold 2: {why}" in html
+    assert html.count('<span class="tag">collapsed</span>') == 2
+    show_leaderboard(marked)
+    assert f"collapsed: weak, fold 2: {why}" in capsys.readouterr().out
+    assert "Collapsed" not in markdown(found) + render_page(found)

@@ -73,6 +73,7 @@ class Predicted:
         split: tells one assignment of folds from another.
         leaks: what was done with leaked figures.
         shared_cases: cases that stand in training too.
+        collapses: folds that collapsed, and why.
     """
 
     entry: str
@@ -86,6 +87,7 @@ class Predicted:
     split: str
     leaks: Leaks
     shared_cases: int
+    collapses: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ class Typist:
         shared = _shared_cases(run, test)
         return Predicted(
             self.entry.label, self.seed, kind, test.spec.name, table, answers, operating, _ensemble(run.recipe),
-            run.split_hash, suite.leaks, shared,
+            run.split_hash, suite.leaks, shared, run.ledger.collapses(),
         )  # fmt: skip
 
     def _screen(self, test: TestFigures) -> pd.DataFrame:
@@ -251,7 +253,7 @@ class Typist:
         none = Operating(None, None, CIRCULAR)
         return Predicted(
             self.entry.label, self.seed, "left-out", spec.name, table, answers, none, BY_LOGIT,
-            run.split_hash, self.work.suite.leaks, 0,
+            run.split_hash, self.work.suite.leaks, 0, run.ledger.collapses(),
         )  # fmt: skip
 
 

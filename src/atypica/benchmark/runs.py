@@ -13,6 +13,7 @@ from atypica.core.errors import SettingsError
 from atypica.data.figures import Figures
 from atypica.evaluation.leaderboard import Failure
 from atypica.training.crossval import cross_validate
+from atypica.training.ledger import Ledger
 from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.run import Run
 
@@ -60,6 +61,12 @@ class Work:
 def run_folder(out: Path, label: str, seed: int) -> Path:
     """Where the run of an entry and seed is kept."""
     return out / "runs" / label / f"seed-{seed}"
+
+
+def any_collapsed(suite: Suite, out: Path) -> bool:
+    """Whether a trained fold of any entry and seed collapsed."""
+    folders = [run_folder(out, entry.label, seed) for entry in suite.entries for seed in suite.seeds]
+    return any(Ledger(folder / "ledger.jsonl", "").collapses() for folder in folders)
 
 
 def place_run(suite: Suite, out: Path, label: str, folder: Path) -> None:

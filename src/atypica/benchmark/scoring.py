@@ -134,6 +134,7 @@ def score(predicted: Predicted, suite: Suite, label: str, settings: BootstrapSet
         calibrated=calibrated,
         calibration_note=note,
         subtype_folds=_subtype_folds(rows) if subtypes and several else None,
+        collapses=predicted.collapses,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from atypica.evaluation.bootstrap import BootstrapSettings
@@ -88,6 +88,7 @@ class Scored:
         referrals: threshold's name to doubt (a key of `DOUBTS`) to what it is worth to refer by it.
         calibrated: None where nothing could be fitted without these figures, and `calibration_note` says why.
         subtype_folds: mean AUROC of the subtypes over the folds' networks; None where the target is AMF alone.
+        collapses: folds of the training that collapsed, and why; their networks count like any others.
     """
 
     entry: str
@@ -105,6 +106,7 @@ class Scored:
     calibrated: Calibrated | None
     calibration_note: str = ""
     subtype_folds: FoldSummary | None = None
+    collapses: dict[int, str] = field(default_factory=dict[int, str])
 
     @property
     def first(self) -> Evaluation:
@@ -132,6 +134,7 @@ class Scored:
             "calibrated": self.calibrated.to_json() if self.calibrated else None,
             "calibration_note": self.calibration_note,
             "subtype_auroc_mean_of_folds": self.subtype_folds.to_json() if self.subtype_folds else None,
+            "collapses": {str(fold): why for fold, why in self.collapses.items()},
         }
 
 
@@ -179,6 +182,12 @@ class Leaderboard:
     def complete(self) -> bool:
         """Whether every entry ran and every test set could be used."""
         return not self.failures and not any(test.error for test in self.tests)
+
+    @property
+    def collapses(self) -> tuple[str, ...]:
+        """Every fold that collapsed, and why, in a line each."""
+        lines = [f"{one.label}, fold {fold}: {why}" for one in self.scored for fold, why in one.collapses.items()]
+        return tuple(dict.fromkeys(lines))
 
     def on(self, test: str) -> tuple[Scored, ...]:
         """What was scored on one test set."""

@@ -39,7 +39,8 @@ def benchmark(
 
     Writes leaderboard.html, .md, .tex, .csv and .json, and keeps runs and predictions: given again, the same command
     goes on where it was stopped, and does nothing twice. Exit status: 0 all ran, 3 some runs failed (the leaderboard
-    says why), 2 unusable input, 4 the output cannot be written.
+    says why), 5 all ran, but a fold collapsed (the leaderboard says which and why), 2 unusable input, 4 the output
+    cannot be written.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def benchmark(
         import torch
 
         from atypica.benchmark.engine import Options, run_suite
-        from atypica.benchmark.runs import place_run
+        from atypica.benchmark.runs import any_collapsed, place_run
         from atypica.benchmark.suite import load_suite, suite_names
     except ImportError as error:
         raise MissingExtraError("benchmark", "train") from error
@@ -88,18 +89,20 @@ def benchmark(
         label, folder = _placed(placed)
         place_run(chosen, out, label, folder)
     bootstrap = BootstrapSettings(replicates, seed)
-    options = Options(keep_duplicates, tuple(folds_only or ()), bootstrap, _command())
+    options = Options(keep_duplicates, tuple(folds_only or ()), bootstrap, typed_command())
     found = run_suite(chosen, out, options, say)
     if found is None:
         say("folds trained; without --folds-only the rest is trained and everything scored")
-        return ExitCode.OK
-    written = _write(out, found)
+        return ExitCode.COLLAPSED if any_collapsed(chosen, out) else ExitCode.OK
+    written = write_leaderboard(out, found)
     if json_:
         print(json.dumps(found.to_json(), indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
     else:
         show_leaderboard(found)
     say("wrote " + ", ".join(map(str, written)))
-    return ExitCode.OK if found.complete else ExitCode.SOME_FAILED
+    if not found.complete:
+        return ExitCode.SOME_FAILED
+    return ExitCode.COLLAPSED if any_collapsed(chosen, out) else ExitCode.OK
 
 
 def _placed(text: str) -> tuple[str, Path]:
@@ -109,7 +112,7 @@ def _placed(text: str) -> tuple[str, Path]:
     return label.strip(), Path(folder).expanduser()
 
 
-def _command() -> str:
+def typed_command() -> str:
     """What was typed, fit to be typed again, without the folders of this machine."""
     return shlex.join(["atypica", *(_bare(word) for word in sys.argv[1:])])
 
@@ -120,7 +123,8 @@ def _bare(word: str) -> str:
     return label + separator + (Path(place).name if Path(place).is_absolute() else place)
 
 
-def _write(out: Path, found: Leaderboard) -> list[Path]:
+def write_leaderboard(out: Path, found: Leaderboard) -> list[Path]:
+    """Write every format of a leaderboard; gives the files."""
     from atypica.reporting.leaderboard.page import write_page
     from atypica.reporting.leaderboard.text import long_table, write_texts
 

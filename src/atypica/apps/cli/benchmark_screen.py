@@ -36,6 +36,8 @@ def show_leaderboard(found: Leaderboard) -> None:
     for board in boards(found):
         _show(screen, _narrow(board))
     screen.print("\nranges over folds, calibrated ECE and the pairs are in the files", markup=False)
+    for line in found.collapses:
+        screen.print(f"collapsed: {line}", style="red", markup=False, soft_wrap=True)
     for failure in found.failures:
         screen.print(f"not run: {failure.label}: {failure.error}", style="red", markup=False, soft_wrap=True)
     for test in found.tests:
@@ -49,10 +51,16 @@ def _show(screen: Console, board: Board) -> None:
     for place, head in enumerate(heads_of(board)):
         table.add_column(head, justify="left" if place < 2 else "right")
     for row in board.rows:
-        table.add_row(*_texts(board, row), style="italic yellow" if row.published else None)
+        table.add_row(*_texts(board, row), style=_style(row))
     screen.print(table)
     for note in board.notes:
         screen.print(f"  {note}", markup=False, soft_wrap=True)
+
+
+def _style(row: Row) -> str | None:
+    if row.published:
+        return "italic yellow"
+    return "red" if row.collapsed else None
 
 
 def _texts(board: Board, row: Row) -> list[str]:

@@ -83,6 +83,7 @@ class Row:
         cells: by column; a column that is not there stays empty.
         counts: figures, AMF and cases, where they are the row's own.
         published: whose table it is from; "" for ours.
+        collapsed: how many folds of its training collapsed.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Row:
     cells: dict[str, Cell]
     counts: tuple[int, int, int | None] | None = None
     published: str = ""
+    collapsed: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,12 +175,18 @@ def _entry_rows(one: Scored) -> list[Row]:
         first = next(iter(one.folds.values()))
         cells["auroc"] = Cell.over_folds(first.get("auroc"))
         count = max((summary.count for summary in first.values()), default=0)
-        rows.append(Row(one.label, f"{count} folds", cells))
+        rows.append(Row(one.label, f"{count} folds{_collapsed(one)}", cells, collapsed=len(one.collapses)))
     cells = {f"{m}@{name}": Cell.of(e.overall.metrics[m]) for name, e in one.evaluations.items() for m in _AT}
     metrics = one.first.overall.metrics
     calibrated = Cell.of(one.calibrated.ece) if one.calibrated else Cell(note=one.calibration_note or "none fitted")
     cells |= {"auroc": Cell.of(metrics["auroc"]), "ece": Cell.of(metrics["ece"]), "ece_calibrated": calibrated}
-    return [*rows, Row(one.label, OF[one.kind], cells)]
+    return [*rows, Row(one.label, f"{OF[one.kind]}{_collapsed(one)}", cells, collapsed=len(one.collapses))]
+
+
+def _collapsed(one: Scored) -> str:
+    """What is added to a row whose training had folds that collapsed."""
+    count = len(one.collapses)
+    return f", {count} {'fold' if count == 1 else 'folds'} collapsed" if count else ""
 
 
 def _tested(table: Published, test: TestSet) -> bool:
@@ -203,7 +211,8 @@ def _published_row(table: Published, model: PublishedModel, test: str) -> Row | 
 
 
 def _notes(found: Leaderboard, test: TestSet, scored: tuple[Scored, ...]) -> tuple[str, ...]:
-    notes = [f"{one.label}: {_leak_words(one)}" for one in scored if one.leaked]
+    notes = [f"{one.label}: fold {fold} collapsed: {why}" for one in scored for fold, why in one.collapses.items()]
+    notes += [f"{one.label}: {_leak_words(one)}" for one in scored if one.leaked]
     notes += [
         f"{one.label}: {one.shared_cases} cases of this set also train, with other figures"
         for one in scored

@@ -27,6 +27,8 @@ def markdown(found: Leaderboard) -> str:
     suite = found.suite
     parts = [f"# {suite['title']}", _sentence(suite["description"]), _protocol(suite)]
     parts += [_markdown_board(board) for board in boards(found)]
+    if found.collapses:
+        parts.append("## Collapsed\n\n" + "\n".join(f"- {line}" for line in found.collapses))
     if found.failures:
         parts.append("## Not run\n\n" + "\n".join(f"- {one.label}: {one.error}" for one in found.failures))
     broken = [f"- {test.name}: {test.error}" for test in found.tests if test.error]
@@ -63,6 +65,7 @@ def long_table(found: Leaderboard) -> pd.DataFrame:
             "name": row.name,
             "of": row.of,
             "published": row.published,
+            "collapsed": None if row.published else row.collapsed,
             **_numbers(row, None if row.published or board.test not in tests else tests[board.test].figures),
             "metric": column,
             "value": cell.value,

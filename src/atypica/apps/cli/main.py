@@ -33,6 +33,8 @@ app.command(
     "atypica.apps.cli.benchmark:benchmark", name="benchmark", help="Recipes against each other, on the same figures."
 )
 app.command("atypica.apps.cli.recipes:app", name="recipes", help="List, show, compare and preview recipes of models.")
+app.command("atypica.apps.cli.models:app", name="models", help="List and show foundation models.")
+app.command("atypica.apps.cli.embed:embed", name="embed", help="Compute a frozen backbone's embeddings, once.")
 app.command("atypica.apps.cli.serve:serve", name="serve", help="Type figures over HTTP: an API.")
 app.command("atypica.apps.cli.doctor:doctor", name="doctor", help="Check that everything needed is here and works.")
 app.command(

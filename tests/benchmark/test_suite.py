@@ -12,7 +12,7 @@ from atypica.core.errors import SettingsError
 from atypica.data.sources import ADAPTERS
 from atypica.training.recipe import recipe_names
 
-LATER = {"banerjee2026-virchow2-probe", "banerjee2026-virchow2-lora"}
+LATER: set[str] = set()
 """Recipes that suites already name and that are still to come."""
 SMALL = {
     "name": "mine",

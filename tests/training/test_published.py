@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from drawn_table import write_drawn_table
+from shaded_table import write_shaded_table
 
 from atypica.core.errors import SettingsError
 from atypica.data.figures import Figures
@@ -14,20 +15,24 @@ from atypica.models.backbone import create_backbone
 from atypica.models.network import FigureNetwork, build_network
 from atypica.training.augment import Augmentation
 from atypica.training.crops import CropStore
-from atypica.training.crossval import train_fold
+from atypica.training.crossval import cross_validate
 from atypica.training.objective import Objective, trained_heads
-from atypica.training.recipe import Recipe, load_recipe, recipe_names
+from atypica.training.recipe import Recipe, differences, load_recipe, recipe_names
 from atypica.training.run import Run
 from atypica.training.targets import Targets
 
-PUBLISHED = [name for name in recipe_names() if name != "default"]
+LORA = "banerjee2026-virchow2-lora"
+SIBLINGS = [name for name in recipe_names() if name.endswith("-lora") and name != LORA]
+"""They differ from it in the backbone alone, and those are the probes' as well."""
+PUBLISHED = [name for name in recipe_names() if name not in {"default", *SIBLINGS}]
 MILLIONS = {
     # Without a classifier, from each architecture's paper or timm's table.
     "resnet50": 23.5, "resnet101": 42.5, "resnet152": 58.1, "tf_efficientnet_b0": 4.0, "tf_efficientnet_b7": 63.8,
     "resnet34d": 21.3, "resnetv2_34d": 21.3, "resnest26d": 15.0, "densenet121": 7.0,
     "convnextv2_base.fcmae_ft_in22k_in1k": 87.7, "convnext_base.fb_in1k": 87.6, "tf_efficientnetv2_m": 52.9,
     "tf_efficientnetv2_s": 20.2, "vit_large_patch16_224": 303.3, "vit_base_patch16_224": 85.8,
-    "swin_base_patch4_window7_224": 86.7,
+    "swin_base_patch4_window7_224": 86.7, "uni": 303.4, "uni2-h": 681.4, "virchow": 631.2, "virchow2": 631.2,
+    "prov-gigapath": 1134.9, "h-optimus-0": 1134.8, "h-optimus-1": 1134.8,
 }  # fmt: skip
 BACKBONES = {
     "kotte2025": ["resnet101", "resnet152", "tf_efficientnet_b0", "tf_efficientnet_b7", "swin_base_patch4_window7_224"],
@@ -38,6 +43,14 @@ BACKBONES = {
 ARCHITECTURES = [(name, load_recipe(name).model.backbone) for name in PUBLISHED] + [
     (name, backbone) for name, others in BACKBONES.items() for backbone in others
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """Embeddings are kept apart from those of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -83,20 +96,32 @@ OWN = {
     "kotte2025": ["training.epochs=30"],
     "kotte2025-four-classes": ["training.epochs=30"],
     "kotte2025-context-hed": ["input.inner_um=10"],
-}
+    "kotte2025-hybrid": ["training.epochs=30", "model.beside.backbone=test_vit", "model.beside.weights=random"],
+    LORA: [
+        "model.backbone=test_vit", "model.pooling=average", "schedule.name=cosine", "schedule.min_lr=0",
+        "training.epochs=6", "sampling.batches_per_epoch=8",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shaded(tmp_path_factory) -> Figures:
+    """A transformer with random weights, frozen but for its adapters, needs a difference that it can see."""
+    return open_source(write_shaded_table(tmp_path_factory.mktemp("shaded") / "figures", 300, tested=2))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_it_learns_drawn_figures_by_its_own_path(name, figures, tmp_path):
+def test_it_learns_drawn_figures_by_its_own_path(name, figures, tmp_path, request):
+    figures = request.getfixturevalue("shaded") if name == LORA else figures
     everything = [] if load_recipe(name).split.train_on != "all" else ["split.train_on=train"]
     recipe = load_recipe(name, [*STAND_IN, *everything, *OWN.get(name, [])])
     run = Run.open(tmp_path, recipe, figures)
-    metrics = train_fold(run, run.load_crops(), 0, views=(1,))
+    (metrics,) = cross_validate(run, run.load_crops, views=(1,), only=[0])
     assert metrics["auroc"] > 0.9
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if not load_recipe(name).probe])
 def test_the_whole_network_takes_two_steps(name, figures):
     """Minutes and gigabytes: the real architecture, size and loss, from random weights."""
     recipe = load_recipe(name, ["model.weights=random"])
@@ -113,6 +138,12 @@ def test_the_whole_network_takes_two_steps(name, figures):
         loss.backward()
         optimizer.step()
         assert torch.isfinite(loss)
+
+
+@pytest.mark.parametrize("name", SIBLINGS)
+def test_a_sibling_is_a_backbone(name):
+    changed = differences(load_recipe(name), load_recipe(LORA))
+    assert set(changed) == {"name", "description", "model.backbone"}
 
 
 def test_what_they_share_is_not_a_recipe():

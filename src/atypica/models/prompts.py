@@ -16,7 +16,7 @@ def add_prompts(backbone: nn.Module, count: int) -> None:
     """Give every block of a ViT learned tokens, in place.
 
     Raises:
-        SettingsError: the backbone is no plain ViT of timm; in others (Swin, rotary positions) each token has its place.
+        SettingsError: the backbone is no plain ViT of timm; in others (Swin, rotary positions) tokens have places.
     """
     if not isinstance(backbone, VisionTransformer):
         raise SettingsError("model.prompts is for plain ViTs", "take one as model.backbone, or use model.lora")

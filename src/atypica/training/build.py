@@ -54,3 +54,12 @@ def first_network(
     torch.manual_seed(seed)
     lora = Lora(**model.lora.model_dump()) if model.lora else None
     return adapt(network, freeze=model.is_frozen, lora=lora, prompts=model.prompts)
+
+
+def outline(recipe: Recipe, targets: Mapping[str, Tensor]) -> FigureNetwork:
+    """The same network in names and shapes alone: no weights are read, none take memory."""
+    model = recipe.model
+    beside = model.beside and model.beside.model_copy(update={"weights": "random"})
+    bare = recipe.model_copy(update={"model": model.model_copy(update={"weights": "random", "beside": beside})})
+    with torch.device("meta"):
+        return first_network(bare, targets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar, cast
 
 import torch
@@ -12,6 +13,7 @@ import torch.distributed as dist
 from atypica.core.errors import SettingsError
 
 T = TypeVar("T")
+_MEMORY = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,16 @@ def of_first(value: T) -> T:
     box: list[T | None] = [value]
     dist.broadcast_object_list(box, src=0)
     return cast(T, box[0])
+
+
+def free_memory() -> int | None:
+    """Bytes that are free on the accelerator, or without one in this machine; None where that is not said."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    if torch.accelerator.is_available() or not _MEMORY.is_file():
+        return None
+    lines = dict(line.split(":", 1) for line in _MEMORY.read_text(encoding="ascii").splitlines() if ":" in line)
+    return int(lines["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in lines else None
 
 
 def _several() -> bool:

@@ -31,7 +31,6 @@ from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.start import starting_bundle
 from atypica.training.targets import Targets
 
-
 Watch = Callable[[int, int, Mapping[str, float]], None]
 """Told fold, epoch (both from 0) and metrics on the held-out figures; may end the training by an error."""
 
@@ -113,6 +112,11 @@ class Run:
     def fold_count(self) -> int:
         """How many folds there are."""
         return int(self.folds.max()) + 1
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether every fold is finished."""
+        return all(self.ledger.find(f"fold {fold}", self.recipe.fold_hash) for fold in range(self.fold_count))
 
     @property
     def is_held_out(self) -> NDArray[np.bool_]:

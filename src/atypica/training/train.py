@@ -9,7 +9,8 @@ from pathlib import Path
 from atypica.data.figures import Figures
 from atypica.training.crossval import cross_validate
 from atypica.training.distill import distill
-from atypica.training.hardware import ONE_DEVICE, Hardware, is_first
+from atypica.training.footprint import memory_line
+from atypica.training.hardware import ONE_DEVICE, Hardware, free_memory, is_first
 from atypica.training.probe.folds import check_exportable
 from atypica.training.recipe import Recipe
 from atypica.training.release import release
@@ -51,6 +52,8 @@ def train(
         say(f"{number} test figures lie where figures that train lie (same slide, within 5 um): left out of the test")
     if recipe.split.unit == "figure":
         say("split by figure: figures of one case train and are held out, so every result below flatters")
+    if not recipe.probe and is_first() and not run.is_trained:
+        say(memory_line(recipe, run.targets.heads, free_memory()))
     load = lru_cache(maxsize=1)(run.load_crops)
     cross_validate(run, load, say=say)
     if settings := recipe.distill:

@@ -30,8 +30,8 @@ class TrainingSettings(Settings):
     precision: str = "32-true"
     """Lightning's name of a precision; a mixed one (16-mixed, bf16-mixed) is for GPUs, without one it is 32-true."""
     accumulate: int = Field(default=1, ge=1)
-    """Batches whose gradients are averaged for one step: `batch_size` times as many figures, in the memory of one batch.
-    Batch norms, and losses that count over a batch, still see one batch."""
+    """Batches whose gradients are averaged for one step: `batch_size` times as many figures, in the memory of one
+    batch. Batch norms, and losses that count over a batch, still see one batch."""
     gradient_checkpointing: bool = False
     """Keep what enters each block of the backbone, and compute the rest again on the way back: less memory, about a
     third more time, the same model. Not for backbones with batch norms, which would count every batch twice."""

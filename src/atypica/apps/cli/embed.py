@@ -84,8 +84,9 @@ def embed(
     figures = open_joined(source)
     show_source(figures)
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    given = {"field_um": field_um, "size_px": size_px, "device": place, "batch": batch, "precision": precision}
-    encoder = load_encoder(backbone, weights, **given)
+    encoder = load_encoder(
+        backbone, weights, field_um=field_um, size_px=size_px, device=place, batch=batch, precision=precision
+    )
     folder = cache or cache_home()
     tally = _Tally(figures)
     stream = stream_embeddings(figures, encoder, EmbeddingCache(folder), views, mpp=mpp, threads=threads)

@@ -54,7 +54,7 @@ class EmbeddingTable:
         if rows:
             self.writer.write_table(self._table(rows))
 
-    def _table(self, rows: list[dict[str, Any]]) -> pa.Table:
+    def _table(self, rows: list[dict[str, Any]]) -> Any:
         positions = [entry["row"] for entry in rows]
         keys = self.figures.table.iloc[positions]
         columns = {name: pa.array(keys[name].tolist(), self._type(name), from_pandas=True) for name in self._keys()}
@@ -64,7 +64,7 @@ class EmbeddingTable:
         columns["error"] = pa.array([entry.get("error") for entry in rows], pa.string())
         return pa.table(columns, schema=self.writer.schema)
 
-    def _vectors(self, vectors: list[Any]) -> pa.Array:
+    def _vectors(self, vectors: list[Any]) -> Any:
         blank = np.zeros(self.width, dtype=np.float32)
         flat = np.concatenate([blank if vector is None else vector for vector in vectors])
         mask = pa.array([vector is None for vector in vectors])

@@ -79,7 +79,7 @@ class Recipe(Settings):
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with any setting but the description and how training computes and logs.
+        """Twelve hexadecimal digits that change with any setting but the description and how a training computes.
 
         Settings left at their default do not count, so a new setting leaves the hash of older runs as it is.
         """

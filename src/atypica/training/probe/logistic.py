@@ -19,12 +19,14 @@ from torch import Tensor
 
 from atypica.training.probe.problems import Linear, Problems, Scaling
 
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
 """Of the next step, over the largest coefficient: what is left to go."""
 STEPS = 1000
 _MEMORY = 12
 _CURVATURE = 0.15
 """Typical p (1 - p): the Hessian is about that times the correlation."""
+_STILL_GOING = 0.75
+"""Share of the problems."""
 _LARGEST_BLOCK = 6e7
 """Numbers that are held at once; more problems are solved one block after another."""
 
@@ -73,11 +75,21 @@ class _Metric:
 class _Objective:
     """Losses and gradients of all problems, parameters (P, C, d + 1) on standardized features."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, scaling: Scaling) -> None:
         self._problems = problems
-        self._scaling = Scaling.of(problems)
+        self._scaling = scaling
         self._targets = problems.targets.T
         self._weights = problems.weights[:, None]
+
+    def part(self, kept: Tensor) -> _Objective:
+        """That of some of the problems."""
+        scaling = Scaling(self._scaling.mean[kept], self._scaling.scale[kept])
+        return _Objective(self._problems.part(kept), scaling)
+
+    @property
+    def penalties(self) -> Tensor:
+        """(P,)."""
+        return self._problems.penalties
 
     def unscaled(self, values: Tensor) -> Linear:
         return Linear.unscaled(values[..., :-1], values[..., -1], self._scaling)
@@ -107,24 +119,35 @@ class _Objective:
 
 
 def _solve(problems: Problems, metric: _Metric, tolerance: float, steps: int) -> Linear:
-    objective, penalties = _Objective(problems), problems.penalties
+    whole = objective = _Objective(problems, Scaling.of(problems))
     shape = (len(problems), problems.targets.shape[1], problems.features.shape[1] + 1)
-    values = problems.features.new_zeros(shape)
-    logits = objective.logits(values)
+    solution = problems.features.new_zeros(shape)
+    open_ = torch.arange(len(problems))
+    values, logits = solution.clone(), objective.logits(solution)
     loss, gradient = objective.losses(logits, values), objective.gradient(logits, values)
     memory: list[tuple[Tensor, Tensor]] = []
     for _ in range(steps):
-        direction = -_two_loops(gradient, memory, metric, penalties)
+        direction = -_two_loops(gradient, memory, metric, objective.penalties)
         left = direction.abs().amax(dim=(1, 2)) / values.abs().amax(dim=(1, 2)).clamp_min(1.0)
-        if bool((left < tolerance).all()):
-            break
+        going = left >= tolerance
+        if going.float().mean() <= _STILL_GOING:  # the others are finished; a batch of fewer problems is quicker
+            solution[open_[~going]] = values[~going]
+            open_, objective = open_[going], objective.part(going)
+            if not len(open_):
+                return whole.unscaled(solution)
+            values, logits, loss = values[going], logits[going], loss[going]
+            gradient, direction = gradient[going], direction[going]
+            memory = [(step[going], change[going]) for step, change in memory]
         along = objective.logits(direction)
         length = _lengths(objective, values, logits, loss, direction, along, gradient)
         step = length[:, None, None] * direction
         values, logits = values + step, logits + length[:, None, None] * along
         before, loss, gradient = gradient, objective.losses(logits, values), objective.gradient(logits, values)
         memory = [*memory[-_MEMORY + 1 :], (step, gradient - before)]
-    return objective.unscaled(values)
+        if not bool(length.any()):  # rounding is all that is left
+            break
+    solution[open_] = values
+    return whole.unscaled(solution)
 
 
 def _lengths(

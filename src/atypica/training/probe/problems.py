@@ -38,7 +38,7 @@ class Problems:
     def __len__(self) -> int:
         return len(self.weights)
 
-    def part(self, chosen: slice) -> Problems:
+    def part(self, chosen: slice | Tensor) -> Problems:
         """Some of the problems."""
         return Problems(self.features, self.targets, self.weights[chosen], self.penalties[chosen])
 

@@ -13,7 +13,7 @@ from atypica.training.settings.model import ModelSettings
 
 ProbeKind = Literal["logistic", "lda", "mlp", "knn"]
 GRIDS: dict[ProbeKind, tuple[float, ...]] = {
-    "logistic": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0),
+    "logistic": (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0),
     "lda": (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9),
     "mlp": (1e-4, 1e-3, 1e-2),
     "knn": (5, 10, 20, 50, 100, 200),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from postgres_server import postgres_server
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
@@ -26,37 +25,12 @@ from atypica.apps.web.review.storage.votes import Entry, Opinion, Shown, Votes
 from atypica.core.errors import OutputError, SettingsError
 from atypica.core.vocabulary import Subtype
 
-SERVER = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """The URL of an empty PostgreSQL database, on a socket of its own."""
-    pytest.importorskip("psycopg", reason="the driver psycopg is not installed")
-    initdb = Path(found) if (found := shutil.which("initdb")) else next(reversed(SERVER), None)
-    if initdb is None:
-        pytest.skip("no PostgreSQL server: there is no initdb")
-    # Not below pytest's own folders, which another user may not enter.
-    home = Path(tempfile.mkdtemp(prefix="atypica-"))
-    as_nobody = _as_nobody(home)
-    run = lambda *command: subprocess.run([*as_nobody, *map(str, command)], check=True, capture_output=True, cwd="/")  # noqa: E731
-    run(initdb, "-D", home / "data", "-U", "reader", "-A", "trust", "--no-sync", "-E", "UTF8")
-    settings = f"-c listen_addresses='' -k {home} -c fsync=off"
-    control = initdb.with_name("pg_ctl")
-    run(control, "-D", home / "data", "-w", "-l", home / "log", "-o", settings, "start")
-    yield f"postgresql://reader@/postgres?host={home}"
-    run(control, "-D", home / "data", "-m", "immediate", "stop")
-    shutil.rmtree(home)
-
-
-def _as_nobody(home: Path) -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return []
-    if not shutil.which("setpriv"):
-        pytest.skip("root cannot start PostgreSQL, and there is no setpriv")
-    os.chown(home, 65534, 65534)
-    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    """The URL of an empty PostgreSQL database."""
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -129,6 +103,15 @@ def test_votes_of_the_first_version_tell_what_was_shown(place):
             )
     engine.dispose()
     assert Sightings(open_database(place)).among(1, ["f1", "f2"]) == {"f1"}
+    study = Readers(open_database(place), "study")
+    assert study.study == 1
+    assert re.fullmatch("[0-9a-f]{64}", study.secret)
+
+
+def test_the_secret_of_a_study_is_its_own_and_stays(place):
+    first, other, again = (Readers(open_database(place), name).secret for name in ("study", "other", "study"))
+    assert first == again != other
+    assert len(first) == 64
 
 
 def test_what_a_reader_was_shown_is_kept_once_for_each(readers, place):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from atypica.core.errors import SettingsError
 from atypica.models.beside import BesideBackbone
 from atypica.models.lora import Lora, add_adapters
-from atypica.models.network import FigureNetwork
+from atypica.models.network import BATCH_NORMS, FigureNetwork
 from atypica.models.prompts import add_prompts
 from atypica.models.stem import TwoFields
 
@@ -101,15 +102,13 @@ def checkpoint_blocks(network: FigureNetwork) -> None:
     """
     for part in figure_networks(network):
         backbone = inner_backbone(part.backbone)
-        if any(
-            isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in backbone.modules()
-        ):
+        if any(isinstance(module, BATCH_NORMS) and module.training for module in backbone.modules()):
             raise SettingsError(
                 "training.gradient_checkpointing would count every batch twice in the batch norms of this backbone",
                 "set it to false, and training.batch_size lower with training.accumulate higher",
             )
         try:
-            backbone.set_grad_checkpointing(True)
+            cast(Any, backbone).set_grad_checkpointing(True)
         except (AttributeError, AssertionError) as error:
             raise SettingsError(
                 "this backbone cannot compute its blocks again", "set training.gradient_checkpointing to false"

@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
@@ -96,10 +97,10 @@ def _check_called(backbone: nn.Module, names: Sequence[str]) -> None:
     """Some blocks (BEiT, Swin V2) take the weights of a layer and never call it: an adapter would learn nothing."""
     called: set[str] = set()
 
-    def note(name: str) -> Any:
-        return lambda *_: called.add(name)
+    def note(name: str, *_: object) -> None:
+        called.add(name)
 
-    hooks = [backbone.get_submodule(name).register_forward_hook(note(name)) for name in names]
+    hooks = [backbone.get_submodule(name).register_forward_hook(partial(note, name)) for name in names]
     state = {name: value.to("meta") for name, value in [*backbone.named_parameters(), *backbone.named_buffers()]}
     try:
         with torch.no_grad():

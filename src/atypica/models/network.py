@@ -17,6 +17,7 @@ from atypica.models.stem import HED_MEAN, HED_STD, TwoFields, widen_first_layer,
 
 STAGES = 3
 """The last stages of the backbone (an eighth of the crop's side and coarser) are summed up; earlier ones cost more."""
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _LEAST_VARIANCE = 1e-6
 """Of a channel over a crop: below it is rounding."""
 
@@ -100,7 +101,7 @@ class FigureNetwork(nn.Module):
             if name in self.held:
                 weight.requires_grad_(False)
         for name, module in self.named_modules() if self.held else ():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and f"{name}.weight" in self.held:
+            if isinstance(module, BATCH_NORMS) and f"{name}.weight" in self.held:
                 module.eval()
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:

@@ -138,8 +138,7 @@ def _kept(network: FigureNetwork, recipe: Recipe) -> int:
     precision, side = recipe.training.precision, recipe.geometry.size_px
 
     def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages.setdefault(storage._cdata, storage.nbytes())
+        storages.setdefault(_place(tensor), tensor.untyped_storage().nbytes())
         return tensor
 
     with FakeTensorMode(allow_non_fake_inputs=True):
@@ -149,8 +148,13 @@ def _kept(network: FigureNetwork, recipe: Recipe) -> int:
         with half, saved_tensors_hooks(count, lambda tensor: tensor):
             answers: Any = torch.func.functional_call(network, state, (crops,))
             del answers
-        own = {weight.untyped_storage()._cdata for weight in state.values()}
+        own = {_place(weight) for weight in state.values()}
     return sum(size for storage, size in storages.items() if storage not in own)
+
+
+def _place(tensor: Tensor) -> int:
+    """What tensors on one storage share, and a storage without values has as well."""
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
 
 
 def _tensors(network: nn.Module) -> list[tuple[str, Tensor]]:

@@ -21,9 +21,11 @@ from atypica.training.recipe import Recipe, differences, load_recipe, recipe_nam
 from atypica.training.run import Run
 from atypica.training.targets import Targets
 
-LORA = "banerjee2026-virchow2-lora"
-SIBLINGS = [name for name in recipe_names() if name.endswith("-lora") and name != LORA]
-"""They differ from it in the backbone alone, and those are the probes' as well."""
+LORA, PROBE = "banerjee2026-virchow2-lora", "banerjee2026-virchow2-probe"
+SIBLINGS = {
+    name: eldest for eldest in (LORA, PROBE) for name in recipe_names() if name.endswith(eldest[-5:]) and name != eldest
+}
+"""They differ from it in the backbone alone."""
 PUBLISHED = [name for name in recipe_names() if name not in {"default", *SIBLINGS}]
 MILLIONS = {
     # Without a classifier, from each architecture's paper or timm's table.
@@ -40,7 +42,8 @@ BACKBONES = {
     "banerjee2026-vit": ["vit_base_patch16_224"],
     "bertram2025": ["tf_efficientnetv2_s"],
 }
-ARCHITECTURES = [(name, load_recipe(name).model.backbone) for name in PUBLISHED] + [
+WHOLE = [*PUBLISHED, *(name for name in SIBLINGS if SIBLINGS[name] == PROBE)]
+ARCHITECTURES = [(name, load_recipe(name).model.backbone) for name in WHOLE] + [
     (name, backbone) for name, others in BACKBONES.items() for backbone in others
 ]
 
@@ -106,13 +109,13 @@ OWN = {
 
 @pytest.fixture(scope="module")
 def shaded(tmp_path_factory) -> Figures:
-    """A transformer with random weights, frozen but for its adapters, needs a difference that it can see."""
+    """A network with random weights, frozen, needs a difference that it can see."""
     return open_source(write_shaded_table(tmp_path_factory.mktemp("shaded") / "figures", 300, tested=2))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_it_learns_drawn_figures_by_its_own_path(name, figures, tmp_path, request):
-    figures = request.getfixturevalue("shaded") if name == LORA else figures
+    figures = request.getfixturevalue("shaded") if name in {LORA, PROBE} else figures
     everything = [] if load_recipe(name).split.train_on != "all" else ["split.train_on=train"]
     recipe = load_recipe(name, [*STAND_IN, *everything, *OWN.get(name, [])])
     run = Run.open(tmp_path, recipe, figures)
@@ -142,7 +145,7 @@ def test_the_whole_network_takes_two_steps(name, figures):
 
 @pytest.mark.parametrize("name", SIBLINGS)
 def test_a_sibling_is_a_backbone(name):
-    changed = differences(load_recipe(name), load_recipe(LORA))
+    changed = differences(load_recipe(name), load_recipe(SIBLINGS[name]))
     assert set(changed) == {"name", "description", "model.backbone"}
 
 

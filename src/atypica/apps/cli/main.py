@@ -32,6 +32,7 @@ app.command("atypica.apps.cli.tune:tune", name="tune", help="Try other settings 
 app.command(
     "atypica.apps.cli.benchmark:benchmark", name="benchmark", help="Recipes against each other, on the same figures."
 )
+app.command("atypica.apps.cli.probe:probe", name="probe", help="Compare frozen backbones by probes, in seconds.")
 app.command("atypica.apps.cli.recipes:app", name="recipes", help="List, show, compare and preview recipes of models.")
 app.command("atypica.apps.cli.models:app", name="models", help="List and show foundation models.")
 app.command("atypica.apps.cli.embed:embed", name="embed", help="Compute a frozen backbone's embeddings, once.")

@@ -60,7 +60,8 @@ class ProbeFolds:
             count: probe_outputs(self._run, probe, features[:, :count]) for count in self._views
         }
         metrics, collapse = keep_predictions(self._run, fold, outputs)
-        return {**metrics, **_how(chosen, stopped), **collapse}
+        # What is solved has not collapsed: the features say no more.
+        return {**metrics, **_how(chosen, stopped), **(collapse if stopped else {})}
 
     @property
     def _probe(self) -> ProbeSettings:

@@ -65,7 +65,7 @@ def solve_folds(
         grid: the candidates.
         solve: of the kind.
     """
-    known = ~np.isnan(targets).any(axis=1)
+    known: Mask = np.asarray(~np.isnan(targets).any(axis=1), dtype=bool)
     filled = np.where(known[:, None], targets, 0.0)
     masks = [mask for fold in folds for mask in (fold.trained, *(fold.trained & ~part for part in fold.inner))]
     weights = np.stack([balanced_weights(filled, mask & known) for mask in masks])
@@ -121,7 +121,7 @@ def solver(kind: ProbeKind, hidden: int, seed: int) -> Solve:
     if kind == "knn":
         return _neighbors
     if kind == "mlp":
-        return lambda *given: _grouped(solve_mlp(_problems(*given), hidden, seed), given[3])
+        return partial(_hidden, hidden, seed)
     return partial(_linear, solve_lda if kind == "lda" else solve_logistic)
 
 
@@ -140,6 +140,17 @@ def _linear(
     found = solve(_problems(features, targets, weights, grid))
     pairs = zip(found.weight.numpy(), found.bias.numpy(), strict=True)
     return _grouped([LinearProbe(weight, bias) for weight, bias in pairs], grid)
+
+
+def _hidden(
+    hidden: int,
+    seed: int,
+    features: NDArray[np.floating],
+    targets: Floats,
+    weights: Floats,
+    grid: Sequence[float],
+) -> list[list[Probe]]:
+    return _grouped(solve_mlp(_problems(features, targets, weights, grid), hidden, seed), grid)
 
 
 def _neighbors(

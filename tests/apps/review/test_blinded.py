@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from itertools import pairwise
@@ -126,6 +127,17 @@ def test_blinded_no_name_of_a_file_is_told(visitor, review):
     assert f"figure {keys[0][:8]}" in told[1]
     assert ann.keys(find=keys[0][:8]) == [keys[0]]
     assert ann.keys(find="drawn_00001") == []
+
+
+def test_keys_cannot_be_tried_against_guessed_names(visitor, review, tmp_path):
+    """Whoever knows how files are named could tell the label from a plain digest of the name."""
+    study = review(blinded=True)
+    known = visitor(study).keys(sort="case")
+    assert set(known) == set(study.catalog.keys) == set(review().catalog.keys)
+    other = review(blinded=True, database=tmp_path / "other.sqlite")
+    assert not set(known) & set(other.catalog.keys)
+    figure = study.catalog.ids[study.catalog.rows[known[0]]]
+    assert not {hashlib.sha256(f"{lead}{figure}".encode()).hexdigest()[:20] for lead in ("", "figure ")} & set(known)
 
 
 def test_blinded_the_order_within_a_case_is_not_that_of_the_source(visitor, review):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from pyramid import write_slide
 
-from atypica.apps.web.review.slides import SlideTiles, slide_key
+from atypica.apps.web.review.slides import SlideTiles
 from atypica.core.errors import FigureError
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
@@ -68,7 +68,8 @@ def test_the_slide_in_tiles_is_the_slide(visitor, result, tmp_path, kind):
     if kind == "levels":
         figures = replace(result.figures, root=tmp_path)
         write_slide(tmp_path / "one.png", pixels, levels=3)
-        tiles, key = SlideTiles(figures), place["slide"]
+        tiles = SlideTiles(figures, "secret")
+        key = tiles.key("one.png")
         info = asdict(tiles.info(key))
         piece = np.asarray(Image.open(io.BytesIO(tiles.tile(key, 10, 1, 0))), dtype=float)
         known = pixels[:512, 512:1024].reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))
@@ -89,12 +90,13 @@ def test_no_tile_makes_the_server_read_a_whole_slide(tmp_path):
     """Without levels, what lies too far out is not served."""
     Image.new("RGB", (8192, 300)).save(tmp_path / "long.png")
     table = pd.DataFrame({"figure_id": ["a"], "image": "long.png", "x": [9.0], "y": [9.0]})
-    tiles = SlideTiles(Figures(table, tmp_path, "long"))
-    info = tiles.info(slide_key("long.png"))
+    tiles = SlideTiles(Figures(table, tmp_path, "long"), "secret")
+    key = tiles.key("long.png")
+    info = tiles.info(key)
     assert (info.max_level, info.min_level) == (13, 10)
-    assert Image.open(io.BytesIO(tiles.tile(slide_key("long.png"), 10, 3, 0))).size == (256, 38)
+    assert Image.open(io.BytesIO(tiles.tile(key, 10, 3, 0))).size == (256, 38)
     with pytest.raises(FigureError, match="no such level"):
-        tiles.tile(slide_key("long.png"), 9, 0, 0)
+        tiles.tile(key, 9, 0, 0)
 
 
 def test_who_may_see_which_tiles(visitor, review):

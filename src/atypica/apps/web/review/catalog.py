@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from atypica.apps.web.review.keys import key_of
 from atypica.core.vocabulary import Subtype, parse_subtype
 from atypica.data.figures import Figures, numbered
 from atypica.inference.predictions import flags
@@ -45,19 +45,21 @@ class Opinion:
 class Catalog:
     """Every figure of a result, by row and by key.
 
-    A figure's key is made from its id, so that it stays the same when the result is made again in another order.
+    A figure's key is made from its id and the study's secret, so that it stays the same when the result is made again
+    in another order, and tells nobody the id.
 
     Args:
         result: typed figures.
+        secret: of the study.
         blinded: names are made from keys, as a figure's id or file may tell its label.
     """
 
-    def __init__(self, result: Result, *, blinded: bool = False) -> None:
+    def __init__(self, result: Result, secret: str, *, blinded: bool = False) -> None:
         table = result.predictions.reset_index(drop=True)
         self._table, self._figures = table, result.figures
         shown = without_folders(result.figures.root, table.get("image", ()))
         self.ids: list[str] = [str(value) for value in result.figures.table["figure_id"]]
-        self.keys: list[str] = [hashlib.sha256(figure.encode()).hexdigest()[:20] for figure in self.ids]
+        self.keys: list[str] = [key_of(secret, f"figure {figure}") for figure in self.ids]
         self.rows: dict[str, int] = {key: row for row, key in enumerate(self.keys)}
         self.row_of: dict[str, int] = {figure: row for row, figure in enumerate(self.ids)}
         self.blinded = blinded

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from atypica.apps.web.review.slides import slide_key
 from atypica.core.errors import FigureError
 from atypica.core.files import atomic_path
 from atypica.inference.pipeline import prepare
@@ -28,13 +27,13 @@ class OnSlide(NamedTuple):
     """Where a figure lies on a slide, in pixels of level 0.
 
     Attributes:
-        slide: the slide's key.
+        image: the slide, as in the column `image`.
         x, y: the figure's center.
         side: of the network's field.
         mpp: micrometers per pixel.
     """
 
-    slide: str
+    image: str
     x: float
     y: float
     side: float
@@ -95,9 +94,7 @@ class Pictures:
             return None
         table = self._result.figures.table
         side = self._result.card.geometry.field_um / found.mpp
-        return OnSlide(
-            slide_key(str(table["image"][row])), float(table["x"][row]), float(table["y"][row]), side, found.mpp
-        )
+        return OnSlide(str(table["image"][row]), float(table["x"][row]), float(table["y"][row]), side, found.mpp)
 
     def mpp(self, row: int) -> float:
         """Micrometers per pixel of level 0 of the figure's image.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from atypica.apps.web.review.keys import key_of
 from atypica.core.errors import FigureError
 from atypica.data.figures import Figures
 from atypica.data.slide import Slide, open_slide
@@ -46,11 +46,17 @@ class SlideTiles:
 
     Args:
         figures: the table; rows with `x` and `y` lie on a slide.
+        secret: of the study.
     """
 
-    def __init__(self, figures: Figures) -> None:
-        self._paths = {slide_key(image): figures.path(image) for image in slides_of(figures)}
+    def __init__(self, figures: Figures, secret: str) -> None:
+        self._secret = secret
+        self._paths = {self.key(image): figures.path(image) for image in slides_of(figures)}
         self._slides = Kept(open_slide, OPEN_SLIDES)
+
+    def key(self, image: str) -> str:
+        """By what a slide is asked for; it does not tell the path."""
+        return key_of(self._secret, f"slide {image}")
 
     def info(self, key: str) -> SlideInfo:
         """Size and levels of a slide.
@@ -89,11 +95,6 @@ def slides_of(figures: Figures) -> list[str]:
         return []
     placed = table["image"].notna() & table["x"].notna() & table["y"].notna()
     return list(dict.fromkeys(table.loc[placed, "image"].astype(str)))
-
-
-def slide_key(image: str) -> str:
-    """By what a slide is asked for: made from its path, which it does not tell."""
-    return hashlib.sha256(f"slide {image}".encode()).hexdigest()[:20]
 
 
 def _info(slide: Slide) -> SlideInfo:

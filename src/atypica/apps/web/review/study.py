@@ -71,8 +71,8 @@ class Review:
         readers = Readers(engine, name)
         votes = Votes(engine, readers.study)
         kept = Pictures(result, pictures, maps=maps)
-        tiles, sightings = SlideTiles(result.figures), Sightings(engine)
-        catalog = Catalog(result, blinded=blinded)
+        tiles, sightings = SlideTiles(result.figures, readers.secret), Sightings(engine)
+        catalog = Catalog(result, readers.secret, blinded=blinded)
         return cls(name, result, catalog, kept, tiles, readers, votes, sightings, blinded, banner)
 
     def may_see(self, standing: Standing, row: int) -> bool:

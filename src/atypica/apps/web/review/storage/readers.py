@@ -33,11 +33,15 @@ class Readers:
     Args:
         engine: the database.
         study: the name of the study; made if it is new.
+
+    Attributes:
+        study: the study's id.
+        secret: with which the keys of its figures are made.
     """
 
     def __init__(self, engine: Engine, study: str) -> None:
         self._engine, self._writing = engine, for_writing(engine)
-        self.study = _study(self._writing, study)
+        self.study, self.secret = _study(self._writing, study)
         self.place = engine.url.render_as_string(hide_password=True)
 
     def names(self) -> dict[int, str]:
@@ -127,12 +131,12 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _study(engine: Engine, name: str) -> int:
+def _study(engine: Engine, name: str) -> tuple[int, str]:
     with Session(engine) as session, session.begin():
         study = session.scalar(select(Study).where(Study.name == name)) or Study(name=name)
         session.add(study)
         session.flush()
-        return study.id
+        return study.id, study.secret
 
 
 def _sit(session: Session, reader: Reader) -> tuple[Signed, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 
 from sqlalchemy import DateTime, ForeignKey, Index, String, Text, UniqueConstraint
@@ -13,17 +14,24 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def new_secret() -> str:
+    """64 hexadecimal digits that nobody can guess."""
+    return secrets.token_hex(32)
+
+
 class Base(DeclarativeBase):
     """Base of every table."""
 
 
 class Study(Base):
-    """A set of figures that is read; one database may hold several."""
+    """A set of figures that is read; one database may hold several. Figures go by keys made with `secret`, so that a
+    guessed file name cannot be tried against them."""
 
     __tablename__ = "study"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
     created: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    secret: Mapped[str] = mapped_column(String(64), default=new_secret)
 
 
 class Reader(Base):

@@ -117,7 +117,7 @@ def read_probe(tensors: dict[str, Tensor]) -> Probe:
     """What `tensors` gave, as a probe again."""
     if "count" in tensors:
         features = tensors["features"].numpy()
-        return Neighbors(features, *(_array(tensors[name]) for name in ("targets", "weights")), int(tensors["count"]))
+        return Neighbors(features, _array(tensors["targets"]), _array(tensors["weights"]), int(tensors["count"]))
     outer = LinearProbe(_array(tensors["head.weight"]), _array(tensors["head.bias"]))
     if "shared.weight" not in tensors:
         return outer

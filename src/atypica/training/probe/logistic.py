@@ -155,6 +155,7 @@ def _lengths(
 ) -> Tensor:
     """Halved from 1 until the loss falls enough (Armijo), each problem by itself, (P,); 0 where it falls no more."""
     length, wanted = torch.ones_like(loss), 1e-4 * _dot(slope, direction)
+    fails = torch.ones_like(loss, dtype=torch.bool)
     for _ in range(30):
         taken = length[:, None, None]
         rounding = 1e-14 * loss.abs()

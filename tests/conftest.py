@@ -19,9 +19,8 @@ LONG = ("test_project.py", "training", "benchmark", "apps", "models")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bring the files with long tests forward; the order within a file stays."""
-    here = Path(__file__).parent
-    rank = {name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(LONG)))
+    long = [Path(__file__).parent / name for name in LONG]
+    items.sort(key=lambda item: next((n for n, place in enumerate(long) if item.path.is_relative_to(place)), len(long)))
 
 
 @pytest.fixture(scope="session")

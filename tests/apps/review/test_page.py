@@ -130,6 +130,7 @@ def test_the_next_open_figure(ann):
         ann.vote(key, call="NMF")
     ask = lambda after: ann.client.get("/next", params={"sort": "source", "as_of": 0, "after": after}).json()["index"]  # noqa: E731
     assert (ask(0), ask(3), ask(34), ask(35)) == (3, 4, 0, 0)
+    assert (ask(-(10**15)), ask(10**15)) == (0, 0)
     ann.vote(*keys, call="NMF")
     assert ask(0) is None
 

@@ -199,6 +199,21 @@ def test_a_page_of_another_origin_may_not_send(method, origin, status):
     assert ask(method, headers=headers, base="http://127.0.0.1:8000").status_code == status
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "status"),
+    [
+        ("cross-site", "no-cors", 403),
+        ("cross-site", "cors", 403),
+        ("cross-site", "navigate", 200),
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),
+    ],
+)
+def test_a_page_of_another_origin_may_not_load_into_itself(site, mode, status):
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    assert ask(headers=headers, base="http://127.0.0.1:8000").status_code == status
+
+
 def test_websockets_are_refused():
     sent = []
 

@@ -81,9 +81,9 @@ class StrictHeaders:
 class OriginGate:
     """Refuses what a foreign page makes a browser send.
 
-    A page of another origin may not change anything (`Origin` must be the host that is asked). Where no token is
-    demanded, the host must be this machine's, too: a foreign name that was made to point here is refused (DNS
-    rebinding). WebSockets are refused.
+    A page of another origin may not change anything (`Origin` must be the host that is asked), nor load anything into
+    itself (`Sec-Fetch-Site`); a link may be followed. Where no token is demanded, the host must be this machine's, too:
+    a foreign name that was made to point here is refused (DNS rebinding). WebSockets are refused.
 
     Args:
         app: what answers.
@@ -108,6 +108,8 @@ class OriginGate:
             return problem(400, "the request asks for a host that is not this server", "ask for 127.0.0.1")
         if scope["method"] not in SAFE_METHODS and origin is not None and _netloc(origin) != host.lower():
             return problem(403, "a page of another origin may not send this", "send it from the server's own page")
+        if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+            return problem(403, "a page of another origin may not load this", "open it in a window of its own")
         return None
 
     def _is_ours(self, host: str) -> bool:

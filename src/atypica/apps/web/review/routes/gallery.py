@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -116,8 +117,12 @@ def next_open(guest: Guest, query: Asked, as_of: int, after: int) -> dict[str, i
     review = guest.review
     rows = review.order(guest.reader, query, as_of)
     labeled = guest.standing().labeled()
-    places = [*range(after + 1, len(rows)), *range(min(after + 1, len(rows)))]
-    open_places = (place for place in places if review.catalog.ids[rows[place]] not in labeled)
+    begin = min(max(after + 1, 0), len(rows))
+    open_places = (
+        place
+        for place in chain(range(begin, len(rows)), range(begin))
+        if review.catalog.ids[rows[place]] not in labeled
+    )
     return {"index": next(open_places, None)}
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from atypica.apps.cli import train as verb
 from atypica.core.errors import ExitCode
 from atypica.inference.bundle import read_bundle
-from atypica.training import crossval
+from atypica.training import fold as folds_module
 
 SETTINGS = [
     "model.backbone=test_efficientnet", "model.weights=random", "geometry.size_px=48", "split.train_on=all",
@@ -37,7 +37,7 @@ def straight(table, tmp_path_factory) -> tuple[Path, int]:
     """A run that nothing interrupts, told that its second fold collapsed; and its exit code."""
     folder, said = tmp_path_factory.mktemp("straight"), iter(["", "it was told so"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crossval, "one_class", lambda labels, logits: next(said))
+        patch.setattr(folds_module, "one_class", lambda labels, logits: next(said))
         status = verb.train("default", *SETTINGS, data=str(table), out=folder)
     return folder, status
 

@@ -97,6 +97,9 @@ MODELS = {
     "hardness, context": [network("hardness", inner=0.5)],
     "hierarchical, HED": [network("hierarchical", hed=True)],
 }
+AT_ONCE = ("softmax, ensemble", "experts, shared layer, context and HED")
+"""Between them they have every part; each of the others takes its own slow export."""
+ALONE = tuple(name for name in MODELS if name not in AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +145,9 @@ def maps_of(report: Path) -> dict[str, np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=() if name in AT_ONCE else pytest.mark.slow) for name in MODELS]
+)
 def test_the_report_draws_what_moved_the_model_where_it_lies(model, figures, tmp_path):
     bundle = write_model(MODELS[model], tmp_path / "bundle")
     classify(str(figures), out=tmp_path / "typed", model=str(bundle), mpp=0.25, views=1)

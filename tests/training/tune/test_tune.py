@@ -116,6 +116,7 @@ def test_given_again_it_does_nothing_twice_and_says_what_it_found(tuned, table, 
         run(table, space, out, "training.epochs=3")
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_killed_goes_on_from_its_last_epoch(table, space, tmp_path, capsys):
     """A real process, really killed."""
     command = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 from typing import Any, cast
@@ -11,8 +10,8 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, numpy_helper
-from onnxscript import optimizer
+from onnx import numpy_helper
+from onnxscript import ir, optimizer
 from torch import Tensor, nn
 
 from atypica.models.ensemble import EnsembleNetwork
@@ -22,6 +21,8 @@ from atypica.training.strangeness import StrangenessModel
 Deployable = FigureNetwork | EnsembleNetwork
 NETWORK = "network."
 """What the names of the network's weights start with in the graph."""
+LARGEST = 2**31 - 2**24
+"""Bytes that one ONNX file holds (the limit of protobuf), less what the graph itself may take."""
 
 
 class DeployedNetwork(nn.Module):
@@ -69,21 +70,22 @@ def export_graph(network: Deployable, strangeness: StrangenessModel, size_px: in
             output_names=output_names(network),
             dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
         )
-    model = _simplified(cast(Any, program))
+    model = _simplified(cast(Any, program).model)
     strip_traces(model)
-    store_as_half(model)
     onnx.checker.check_model(model)
     return model.SerializeToString()
 
 
-def _simplified(program: Any) -> onnx.ModelProto:
-    """Constants folded, but weights left as they are: ONNX Runtime fuses them, and fine-tuning reads them back."""
-    optimizer.inline(program.model)
-    optimizer.fold_constants(program.model, should_fold=_may_be_folded)
-    optimizer.remove_unused_nodes(program.model)
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return onnx.load_from_string(buffer.getvalue())
+def _simplified(model: ir.Model) -> onnx.ModelProto:
+    """Constants folded, but weights left apart: ONNX Runtime fuses them, and fine-tuning reads them back.
+
+    They are halved before the graph is written, as a file holds `LARGEST` bytes.
+    """
+    optimizer.inline(model)
+    optimizer.fold_constants(model, should_fold=_may_be_folded)
+    optimizer.remove_unused_nodes(model)
+    store_as_half(model.graph)
+    return ir.to_proto(model)
 
 
 def _may_be_folded(node: Any) -> bool | None:
@@ -102,19 +104,22 @@ def strip_traces(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
 
 
-def store_as_half(model: onnx.ModelProto) -> None:
+def store_as_half(graph: ir.Graph) -> None:
     """Replace the float32 matrices and kernels by float16 ones and a cast, in place; vectors weigh nothing."""
-    casts: list[onnx.NodeProto] = []
-    for weight in model.graph.initializer:
-        values = numpy_helper.to_array(weight)
-        if weight.data_type != TensorProto.FLOAT or values.ndim < 2:
+    casts: list[ir.Node] = []
+    for name, weight in list(graph.initializers.items()):
+        values = weight.const_value
+        if values is None or values.dtype != ir.DataType.FLOAT or len(values.shape) < 2:
             continue
-        name, stored = weight.name, f"{weight.name}.half"
-        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
-        casts.append(onnx.helper.make_node("Cast", [stored], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+        del graph.initializers[name]
+        stored = ir.tensor(values.numpy().astype(np.float16), name=f"{name}.half")
+        half = ir.Value(name=stored.name, shape=weight.shape, type=ir.TensorType(stored.dtype), const_value=stored)
+        cast_back = ir.node("Cast", [half], {"to": ir.DataType.FLOAT}, name=f"{name}.cast")
+        ir.convenience.replace_all_uses_with(weight, cast_back.outputs[0])
+        cast_back.outputs[0].name = name
+        graph.initializers[f"{name}.half"] = half
+        casts.append(cast_back)
+    graph.insert_before(graph[0], casts)
 
 
 def stored_weights(graph: bytes) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from atypica.core.errors import TrainingError
+from atypica.core.errors import SettingsError, TrainingError
 from atypica.data.leaks import SAME_PIXELS, SAME_PLACE
 from atypica.inference.bundle import Bundle, write_bundle
 from atypica.inference.model import Model
@@ -14,11 +14,13 @@ from atypica.inference.trained_on import hash_figures
 from atypica.models.ensemble import as_one
 from atypica.models.lora import merged
 from atypica.models.network import FigureNetwork
+from atypica.training.build import outline
 from atypica.training.card import make_card
 from atypica.training.crops import CropStore
 from atypica.training.crossval import fold_networks
 from atypica.training.distill import student_network
-from atypica.training.graph import export_graph, largest_differences
+from atypica.training.footprint import in_words
+from atypica.training.graph import LARGEST, export_graph, largest_differences
 from atypica.training.metrics import short_metrics
 from atypica.training.probe.folds import joined_network
 from atypica.training.run import Run
@@ -27,6 +29,24 @@ from atypica.training.strangeness import StrangenessModel, held_out_distances, m
 LARGEST_DIFFERENCE = 0.05
 """Largest difference of the AMF logit between torch and the exported graph that passes (float16 storage)."""
 CHECKED = 64
+
+
+def check_size(run: Run) -> None:
+    """Refuse, before hours of training, a recipe whose bundle no file can hold.
+
+    Raises:
+        SettingsError: the weights of its networks, two bytes each, are more than `LARGEST` bytes.
+    """
+    weights = sum(values.numel() for values in outline(run.recipe, run.targets.heads).state_dict().values())
+    one = run.recipe.probe or run.recipe.distill or run.recipe.ensemble == "first"
+    size = 2 * weights * (1 if one else run.fold_count)
+    if size > LARGEST:
+        raise SettingsError(
+            f"the bundle of this recipe would take {in_words(size)}, and an ONNX file holds 2 GiB",
+            "take a smaller model.backbone, or score it without a bundle (atypica benchmark, atypica probe)"
+            if one
+            else "release one network with ensemble=first, or a student with distill.epochs=8",
+        )
 
 
 def release(run: Run, store: CropStore) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Targets:
         }
         if hardness:
             heads["hardness"] = hardness_shares(heads["amf"], heads["disagreement"])
-        return cls({name: torch.from_numpy(values).float() for name, values in heads.items()})
+        return cls({name: torch.tensor(values).float() for name, values in heads.items()})
 
     def at(self, rows: Tensor) -> dict[str, Tensor]:
         """The targets of some rows."""

@@ -34,6 +34,7 @@ def figures(tmp_path_factory) -> Figures:
     return open_source(write_drawn_table(tmp_path_factory.mktemp("drawn") / "figures", 200))
 
 
+@pytest.mark.slow  # the published recipes, of all kinds but for other losses, are trained with every run of the tests
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_learns_to_tell_amf_from_nmf(kind, figures, tmp_path):
     recipe = load_recipe("default", [*SETTINGS, "training.epochs=15", f"heads.kind={kind}", *KINDS[kind]])

@@ -66,6 +66,7 @@ def test_a_finished_run_says_it_again(straight, table, capsys):
     assert "fold 1 collapsed: it was told so" in capsys.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_keeps_the_same_best_epochs(straight, table, tmp_path):
     """Real processes, really killed."""
     command = [

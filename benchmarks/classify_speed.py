@@ -28,12 +28,13 @@ import pandas as pd
 from PIL import Image
 
 import atypica
+from atypica.core.machine import default_threads
 from atypica.data.figures import figures_from
 from atypica.data.readers import read_crop
 from atypica.inference.bundle import Bundle, read_bundle
 from atypica.inference.classifier import INPUT, OnnxClassifier
 from atypica.inference.model import Model
-from atypica.inference.pipeline import BATCH, default_threads, in_order
+from atypica.inference.pipeline import BATCH, in_order
 from atypica.inference.predictions import needed
 from atypica.inference.preprocess import resample
 

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from atypica.core.machine import default_threads
 from atypica.data.figures import Figures, figures_from
 from atypica.data.readers import read_crop
-from atypica.inference.pipeline import CHUNK, default_threads, in_order
+from atypica.inference.pipeline import CHUNK, in_order
 from atypica.inference.preprocess import preprocess
 from atypica.models.embedding import EmbeddingCache, Encoder, embed_figures, load_encoder
 

@@ -196,7 +196,7 @@ def test_a_thread_setting_that_slows_training(monkeypatch: pytest.MonkeyPatch) -
     for name in machine.LIMITS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(machine, "find_spec", lambda name: name)
-    monkeypatch.setattr("atypica.inference.pipeline.default_threads", lambda: 8)
+    monkeypatch.setattr("atypica.core.machine.default_threads", lambda: 8)
     assert statuses(list(machine.check_cores()))["thread settings"] is Status.PASS
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert statuses(list(machine.check_cores()))["thread settings"] is Status.WARN

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from atypica.core.errors import SettingsError
+from atypica.core.machine import default_threads
 from atypica.data.detections import Boxes, Units
 from atypica.data.readers import MAX_PIXELS
 from atypica.data.sources import Reading
@@ -16,7 +17,7 @@ from atypica.inference.classifier import Classifier, OnnxClassifier
 from atypica.inference.counting import Limits, counting_notes, leave_out
 from atypica.inference.crop_sources import crops_for
 from atypica.inference.intake import Source, take
-from atypica.inference.pipeline import BATCH, Plan, default_threads, run
+from atypica.inference.pipeline import BATCH, Plan, run
 from atypica.inference.predictions import tabulate
 from atypica.inference.resolution import Resolution, resolution_notes
 from atypica.inference.result import Result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypica.core.errors import FigureError, SettingsError
+from atypica.core.machine import default_threads
 from atypica.core.progress import ProgressBar
 from atypica.inference.classifier import Classifier, Outputs
 from atypica.inference.crops import Crop, CropSource
@@ -31,11 +31,6 @@ AHEAD = 3
 """Chunks that may be under way per thread; bounds the memory."""
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-
-
-def default_threads() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle, write_bundle
 from atypica.inference.labeled import labeled_logits
 from atypica.inference.model import Model
-from atypica.inference.pipeline import Plan, default_threads
+from atypica.core.machine import default_threads
+from atypica.inference.pipeline import Plan
 from atypica.inference.recalibration import REFERRED, recalibrate
 
 

@@ -18,7 +18,7 @@ CUDA = "CUDAExecutionProvider"
 
 def check_cores() -> Iterator[Finding]:
     """The cores that may be used, and what else limits the threads."""
-    from atypica.inference.pipeline import default_threads
+    from atypica.core.machine import default_threads
 
     threads, quota = default_threads(), cpu_quota(CPU_QUOTA)
     told = f"{threads} of {os.cpu_count()} may be used; 'atypica classify' takes a thread for each"

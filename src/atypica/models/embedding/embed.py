@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypica.core.errors import FigureError, SettingsError, SourceError
+from atypica.core.machine import default_threads
 from atypica.core.progress import ProgressBar
 from atypica.data.figures import Figures
 from atypica.inference.crop_sources import crops_for
 from atypica.inference.crops import Crop, CropSource
-from atypica.inference.pipeline import CHUNK, default_threads, in_order, one_line
+from atypica.inference.pipeline import CHUNK, in_order, one_line
 from atypica.inference.preprocess import preprocess
 from atypica.inference.resolution import Origin, Resolution
 from atypica.inference.views import turn

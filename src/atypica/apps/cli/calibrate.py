@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from atypica.apps.cli.calibration_screen import show_recalibration
 from atypica.apps.cli.screen import say, show_source
 from atypica.core.errors import ExitCode, SettingsError
+from atypica.core.machine import default_threads
 from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle, write_bundle
 from atypica.inference.labeled import labeled_logits
 from atypica.inference.model import Model
-from atypica.core.machine import default_threads
 from atypica.inference.pipeline import Plan
 from atypica.inference.recalibration import REFERRED, recalibrate
 

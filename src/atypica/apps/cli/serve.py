@@ -8,8 +8,8 @@ from pathlib import Path
 
 from atypica.apps.cli.screen import say
 from atypica.core.errors import ExitCode, MissingExtraError
-from atypica.inference.model import load_model
 from atypica.core.machine import default_threads
+from atypica.inference.model import load_model
 from atypica.inference.pipeline import BATCH
 
 HOST, PORT = "127.0.0.1", 8080

@@ -30,8 +30,8 @@ from atypica.apps.web.serve.swagger import add_docs
 from atypica.apps.web.serve.typist import Job, Row, Typist
 from atypica.apps.web.serve.uploads import MULTIPART, RAW, Upload, receive_upload
 from atypica.core.errors import SettingsError
-from atypica.inference.model import Model
 from atypica.core.machine import default_threads
+from atypica.inference.model import Model
 from atypica.inference.pipeline import BATCH
 from atypica.inference.resolution import POSSIBLE_MPP, Origin, Resolution, resolution_notes
 

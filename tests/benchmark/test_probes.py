@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from atypica.benchmark.probes import Comparison, probe_suite
 from atypica.core.errors import SettingsError
 from atypica.data.sources import open_source
 from atypica.evaluation.binary import binary_metrics
+from atypica.models.embedding.cache import PLACE, cache_home
 
 SMALL = ("geometry.fraction=0.5", "geometry.size_px=48", "split.folds=2", "probe.inner_folds=2")
 
@@ -80,13 +82,20 @@ def test_the_eight_subtypes(tmp_path, capsys):
     data = write_shaded_table(tmp_path / "shaded", 80, tested=2)
     status = probe(
         *SMALL, backbone="test_efficientnet", data=str(data), target="subtype", weights="random",
-        kind="logistic,knn", replicates=20, json_=True,
+        kind="logistic,knn", replicates=20, json_=True, cache=tmp_path / "kept",
     )  # fmt: skip
+    assert len(list((tmp_path / "kept").glob("test_efficientnet-*.sqlite"))) == 1
+    assert PLACE not in os.environ
     board = json.loads(capsys.readouterr().out)
     assert status == 0
     logistic = next(one for one in board["scored"] if one["entry"].endswith("logistic"))
     assert logistic["evaluations"]["0.5"]["overall"]["metrics"]["auroc"]["value"] > 0.9
     assert logistic["subtype_auroc_mean_of_folds"]["mean"] > 0.6, "shade tells the side, and little of the subtype"
+
+
+def test_the_environment_may_name_the_folder_of_embeddings(monkeypatch, tmp_path):
+    monkeypatch.setenv(PLACE, str(tmp_path))
+    assert cache_home() == tmp_path
 
 
 def test_the_suite_of_a_question(drawn):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zipfile
 
 import pytest
 
@@ -51,6 +53,57 @@ def test_altered_graph_is_refused(tmp_path):
     with pytest.raises(BundleError, match="hash") as raised:
         read_bundle(tmp_path / "model")
     assert str(tmp_path / "model") in str(raised.value)
+
+
+@pytest.fixture
+def apart(tmp_path):
+    """A bundle whose weights are a file of their own."""
+    (tmp_path / "somewhere").write_bytes(b"weights")
+    return write_bundle(tmp_path / "model", b"graph", CARD, weights=tmp_path / "somewhere")
+
+
+def test_weights_apart_travel_with_the_graph_as_version_2(apart):
+    assert read_bundle(apart.path) == apart
+    assert apart.weights == apart.path / "model.onnx.data"
+    assert apart.weights.read_bytes() == b"weights"
+    card = json.loads((apart.path / "card.json").read_text())
+    assert card["format_version"] == 2
+    assert card["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_weights_are_taken_along_when_a_bundle_is_written_over_itself(apart):
+    write_bundle(apart.path, apart.onnx, apart.card, weights=apart.weights)
+    assert read_bundle(apart.path) == apart
+
+
+@pytest.mark.parametrize("change", ["altered", "gone", "unknown"])
+def test_weights_that_the_card_does_not_know_are_refused(apart, change):
+    if change == "unknown":
+        write_bundle(apart.path, b"graph", CARD)
+    if change == "gone":
+        apart.weights.unlink()
+    else:
+        apart.weights.write_bytes(b"weightz")
+    with pytest.raises(BundleError, match=r"hash of model\.onnx\.data"):
+        read_bundle(apart.path)
+
+
+def test_weights_apart_are_not_for_a_zip(apart, tmp_path):
+    with pytest.raises(BundleError, match="no zip"):
+        write_bundle(tmp_path / "model.zip", b"graph", CARD, weights=apart.weights)
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for file in apart.path.iterdir():
+            archive.write(file, file.name)
+    with pytest.raises(BundleError, match="inside a zip") as raised:
+        read_bundle(tmp_path / "packed.zip")
+    assert "unpack" in raised.value.fix
+
+
+def test_a_bundle_without_them_is_written_as_ever(tmp_path):
+    bundle = write_bundle(tmp_path / "model", b"graph", CARD)
+    text = (bundle.path / "card.json").read_text()
+    assert json.loads(text)["format_version"] == 1
+    assert "weights_sha256" not in text
 
 
 def test_missing_incomplete_and_broken(tmp_path):

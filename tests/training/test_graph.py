@@ -2,10 +2,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tiny_model import tiny_card
 from tiny_swin import shrink_swin
 
+from atypica.inference.bundle import read_bundle, write_bundle
+from atypica.inference.card import Geometry
+from atypica.inference.classifier import OnnxClassifier
 from atypica.models.network import build_network
+from atypica.training import release
 from atypica.training.graph import export_graph, largest_differences, output_names, stored_weights
+from atypica.training.release import weights_file
 from atypica.training.strangeness import StrangenessModel
 
 HEADS = {"amf": 1, "subtype": 8, "votes": 3, "disagreement": 1}
@@ -53,6 +59,31 @@ def test_weights_come_back_for_fine_tuning(parts):
     other = read_back(graph, build_network("test_efficientnet", "random", HEADS)).eval()
     crops = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(other(crops)["amf"], network(crops)["amf"], atol=5e-3, rtol=5e-3)
+
+
+def test_weights_beside_the_graph_say_the_same_as_within(parts, tmp_path):
+    network, strangeness, inside = parts
+    crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    with weights_file(network, tmp_path) as weights:
+        assert weights is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(release, "LARGEST", 1000)
+        with weights_file(network, tmp_path) as weights:
+            graph = export_graph(network, strangeness, 64, weights)
+            assert len(graph) + weights.stat().st_size == pytest.approx(len(inside), rel=0.1)
+            assert len(graph) < len(inside) / 3
+            assert largest_differences(network, strangeness, graph, crops, weights)["amf"] < 0.02
+            card = tiny_card().model_copy(update={"geometry": Geometry(field_um=32, size_px=64)})
+            write_bundle(tmp_path / "apart", graph, card, weights=weights)
+    assert [path.name for path in tmp_path.iterdir()] == ["apart"]
+    write_bundle(tmp_path / "within", inside, card)
+    apart, within = (read_bundle(tmp_path / name) for name in ("apart", "within"))
+    found, wanted = (OnnxClassifier(bundle).forward(crops) for bundle in (apart, within))
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name], values)
+    again, known = stored_weights(apart.onnx, apart.weights), stored_weights(within.onnx)
+    assert again.keys() == known.keys()
+    assert all(torch.equal(again[name], known[name]) for name in known)
 
 
 KINDS = [

@@ -30,6 +30,7 @@ def test_a_bundle_lists_the_figures_that_trained_it(tmp_path, monkeypatch):
         "measure": lambda network, store: None,
         "StrangenessModel": SimpleNamespace(fit=lambda statistics: None),
         "export_graph": lambda *_: tiny_graph(),
+        "stored_bytes": lambda _: 0,
         "largest_differences": lambda *_: {"amf": 0.0},
         "held_out_distances": lambda *_: None,
         "quantiles": lambda _: None,

@@ -10,6 +10,8 @@ from atypica.core.settings import Settings
 from atypica.inference.stain import StainReference
 
 FORMAT_VERSION = 1
+WEIGHTS_APART = 2
+"""The format version of a bundle whose weights lie in a file of their own."""
 
 
 class Geometry(Settings):
@@ -87,7 +89,7 @@ class Strangeness(Settings):
 
 
 class Card(Settings):
-    """`card.json` of a model bundle (format version 1)."""
+    """`card.json` of a model bundle (format version 1, or 2 where its weights lie apart)."""
 
     format_version: int = FORMAT_VERSION
     name: str
@@ -97,6 +99,8 @@ class Card(Settings):
     intended_use: str = "Research use only, not a medical device."
     license: str
     onnx_sha256: str
+    weights_sha256: str = ""
+    """Of `model.onnx.data`; blank (and not written) where the weights are in the graph."""
     trained_on_sha256: str = ""
     """Of `trained_on.txt`; blank where the bundle does not say which figures trained it."""
     geometry: Geometry

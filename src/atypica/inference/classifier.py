@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atypica.core.errors import BundleError, SettingsError
-from atypica.inference.bundle import Bundle
+from atypica.inference.bundle import WEIGHTS_FOLDER, Bundle
 from atypica.inference.card import Card
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def _session(bundle: Bundle) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if bundle.weights:
+        options.add_session_config_entry(WEIGHTS_FOLDER, str(bundle.weights.parent.absolute()))
     providers = wanted_providers(os.environ.get(DEVICE, ""), onnxruntime.get_available_providers())
     try:
         return onnxruntime.InferenceSession(bundle.onnx, options, providers=providers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from onnx import numpy_helper
 from onnxscript import ir, optimizer
 from torch import Tensor, nn
 
+from atypica.inference.bundle import WEIGHTS_FOLDER
 from atypica.models.ensemble import EnsembleNetwork
 from atypica.models.network import FigureNetwork
 from atypica.training.strangeness import StrangenessModel
@@ -23,6 +25,8 @@ NETWORK = "network."
 """What the names of the network's weights start with in the graph."""
 LARGEST = 2**31 - 2**24
 """Bytes that one ONNX file holds (the limit of protobuf), less what the graph itself may take."""
+LARGE = 1024
+"""Bytes from which on a weight goes into the file beside the graph, where there is one."""
 
 
 class DeployedNetwork(nn.Module):
@@ -52,8 +56,23 @@ def output_names(network: Deployable) -> list[str]:
     return [*network.sizes, "cam", "embedding", "distance"]
 
 
-def export_graph(network: Deployable, strangeness: StrangenessModel, size_px: int) -> bytes:
-    """An ONNX graph with a free batch size, weights stored as float16, arithmetic in float32."""
+def stored_bytes(network: nn.Module) -> int:
+    """What the weights of a network take in a graph, two bytes each."""
+    return 2 * sum(values.numel() for values in network.state_dict().values())
+
+
+def export_graph(
+    network: Deployable, strangeness: StrangenessModel, size_px: int, weights: Path | None = None
+) -> bytes:
+    """An ONNX graph with a free batch size, weights stored as float16, arithmetic in float32.
+
+    Args:
+        network: of the bundle.
+        strangeness: of its training figures.
+        size_px: side of a crop.
+        weights: the file that large weights are written to; the graph knows it by its name. None keeps them in the
+            graph, up to `LARGEST` bytes.
+    """
     deployed = DeployedNetwork(network.cpu(), strangeness).eval()
     # Two crops in the example: with one, the exporter would freeze the batch size at one.
     example = torch.zeros(2, size_px, size_px, 3, dtype=torch.uint8)
@@ -70,13 +89,18 @@ def export_graph(network: Deployable, strangeness: StrangenessModel, size_px: in
             output_names=output_names(network),
             dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
         )
-    model = _simplified(cast(Any, program).model)
+    simple = cast(Any, program).model
+    _simplify(simple)
+    if weights:
+        ir.external_data.unload_from_model(simple, weights.parent, weights.name, size_threshold_bytes=LARGE)
+    model = ir.to_proto(simple)
     strip_traces(model)
-    onnx.checker.check_model(model)
+    if not weights:  # onnx looks for the file of weights in the working folder; ONNX Runtime will check such a graph
+        onnx.checker.check_model(model)
     return model.SerializeToString()
 
 
-def _simplified(model: ir.Model) -> onnx.ModelProto:
+def _simplify(model: ir.Model) -> None:
     """Constants folded, but weights left apart: ONNX Runtime fuses them, and fine-tuning reads them back.
 
     They are halved before the graph is written, as a file holds `LARGEST` bytes.
@@ -85,7 +109,6 @@ def _simplified(model: ir.Model) -> onnx.ModelProto:
     optimizer.fold_constants(model, should_fold=_may_be_folded)
     optimizer.remove_unused_nodes(model)
     store_as_half(model.graph)
-    return ir.to_proto(model)
 
 
 def _may_be_folded(node: Any) -> bool | None:
@@ -122,23 +145,36 @@ def store_as_half(graph: ir.Graph) -> None:
     graph.insert_before(graph[0], casts)
 
 
-def stored_weights(graph: bytes) -> dict[str, Tensor]:
-    """The weights of a bundle's network by the names that torch gives them, of float16 precision."""
+def stored_weights(graph: bytes, weights: Path | None = None) -> dict[str, Tensor]:
+    """The weights of a bundle's network by the names that torch gives them, of float16 precision.
+
+    Args:
+        graph: of the bundle.
+        weights: the file beside it; None where there is none.
+    """
     parts = onnx.load_from_string(graph).graph.initializer
     named = {part.name.removesuffix(".half"): part for part in parts if part.name.startswith(NETWORK)}
+    folder = str(weights.parent) if weights else ""
     return {
-        name.removeprefix(NETWORK): torch.from_numpy(numpy_helper.to_array(part).astype(np.float32))
+        name.removeprefix(NETWORK): torch.from_numpy(numpy_helper.to_array(part, folder).astype(np.float32))
         for name, part in named.items()
     }
 
 
 def largest_differences(
-    network: Deployable, strangeness: StrangenessModel, graph: bytes, crops: NDArray[np.uint8]
+    network: Deployable,
+    strangeness: StrangenessModel,
+    graph: bytes,
+    crops: NDArray[np.uint8],
+    weights: Path | None = None,
 ) -> dict[str, float]:
     """The largest absolute difference between the network in torch and the graph in ONNX Runtime, by output."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if weights:
+        options.add_session_config_entry(WEIGHTS_FOLDER, str(weights.parent.absolute()))
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     names = output_names(network)
     got = cast(list[NDArray[np.float32]], session.run(names, {"crops": crops}))
     with torch.inference_mode():

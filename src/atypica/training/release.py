@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from atypica.core.errors import SettingsError, TrainingError
+from atypica.core.errors import TrainingError
 from atypica.data.leaks import SAME_PIXELS, SAME_PLACE
-from atypica.inference.bundle import Bundle, write_bundle
+from atypica.inference.bundle import WEIGHTS, Bundle, write_bundle
 from atypica.inference.model import Model
 from atypica.inference.trained_on import hash_figures
 from atypica.models.ensemble import as_one
 from atypica.models.lora import merged
 from atypica.models.network import FigureNetwork
-from atypica.training.build import outline
 from atypica.training.card import make_card
 from atypica.training.crops import CropStore
 from atypica.training.crossval import fold_networks
 from atypica.training.distill import student_network
-from atypica.training.footprint import in_words
-from atypica.training.graph import LARGEST, export_graph, largest_differences
+from atypica.training.graph import LARGEST, Deployable, export_graph, largest_differences, stored_bytes
 from atypica.training.metrics import short_metrics
 from atypica.training.probe.folds import joined_network
 from atypica.training.run import Run
@@ -29,24 +31,6 @@ from atypica.training.strangeness import StrangenessModel, held_out_distances, m
 LARGEST_DIFFERENCE = 0.05
 """Largest difference of the AMF logit between torch and the exported graph that passes (float16 storage)."""
 CHECKED = 64
-
-
-def check_size(run: Run) -> None:
-    """Refuse, before hours of training, a recipe whose bundle no file can hold.
-
-    Raises:
-        SettingsError: the weights of its networks, two bytes each, are more than `LARGEST` bytes.
-    """
-    weights = sum(values.numel() for values in outline(run.recipe, run.targets.heads).state_dict().values())
-    one = run.recipe.probe or run.recipe.distill or run.recipe.ensemble == "first"
-    size = 2 * weights * (1 if one else run.fold_count)
-    if size > LARGEST:
-        raise SettingsError(
-            f"the bundle of this recipe would take {in_words(size)}, and an ONNX file holds 2 GiB",
-            "take a smaller model.backbone, or score it without a bundle (atypica benchmark, atypica probe)"
-            if one
-            else "release one network with ensemble=first, or a student with distill.epochs=8",
-        )
 
 
 def release(run: Run, store: CropStore) -> dict[str, Any]:
@@ -59,19 +43,35 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
     network = as_one(networks, run.recipe.ensemble)
     statistics = measure(networks[0], store)
     strangeness = StrangenessModel.fit(statistics)
-    graph = export_graph(network, strangeness, run.recipe.geometry.size_px)
     crops = (store.plain(np.arange(min(CHECKED, len(store)))) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    differences = largest_differences(network, strangeness, graph, crops)
-    if differences["amf"] > LARGEST_DIFFERENCE:
-        raise TrainingError(f"the exported graph differs from the network: {differences}", "report this as a fault")
-    card = make_card(run, quantiles(held_out_distances(statistics, run.folds)))
-    trained_on = hash_figures(run.figures) | ((run.start and run.start.trained_on) or frozenset())
-    bundle = write_bundle(run.folder / "bundle", graph, card, trained_on)
+    with weights_file(network, run.folder) as weights:
+        graph = export_graph(network, strangeness, run.recipe.geometry.size_px, weights)
+        differences = largest_differences(network, strangeness, graph, crops, weights)
+        if differences["amf"] > LARGEST_DIFFERENCE:
+            raise TrainingError(f"the exported graph differs from the network: {differences}", "report this as a fault")
+        card = make_card(run, quantiles(held_out_distances(statistics, run.folds)))
+        trained_on = hash_figures(run.figures) | ((run.start and run.start.trained_on) or frozenset())
+        bundle = write_bundle(run.folder / "bundle", graph, card, trained_on, weights)
     tested = _test(bundle, run)
     if tested:
         card = card.model_copy(update={"metrics": {**card.metrics, **tested}})
-        write_bundle(bundle.path, graph, card, trained_on)
+        write_bundle(bundle.path, graph, card, trained_on, bundle.weights)
     return {**tested, "largest_difference": {name: round(value, 5) for name, value in differences.items()}}
+
+
+@contextmanager
+def weights_file(network: Deployable, folder: Path) -> Generator[Path | None]:
+    """Where to write weights that a graph cannot hold, for the length of the block; None where it holds them.
+
+    Args:
+        network: to be exported.
+        folder: on whose disk there is room.
+    """
+    if stored_bytes(network) <= LARGEST:
+        yield None
+        return
+    with TemporaryDirectory(dir=folder) as temporary:
+        yield Path(temporary) / WEIGHTS
 
 
 def released_networks(run: Run) -> list[FigureNetwork]:

@@ -33,7 +33,7 @@ def starting_bundle(recipe: Recipe) -> Bundle | None:
     if seen != recipe.geometry:
         wanted = f"geometry.field_um={seen.field_um:g} geometry.size_px={seen.size_px}"
         raise SettingsError(f"the bundle {name} sees another field of view than the recipe", f"add {wanted}")
-    if any(weight.startswith("networks.") for weight in stored_weights(bundle.onnx)):
+    if any(weight.startswith("networks.") for weight in stored_weights(bundle.onnx, bundle.weights)):
         raise SettingsError(
             f"the bundle {name} holds an ensemble of networks, and a training goes on from one",
             "train that run again with a section 'distill' (its folds are kept), or with ensemble=first",
@@ -49,7 +49,7 @@ def go_on_from(bundle: Bundle, network: FigureNetwork) -> FigureNetwork:
     Raises:
         SettingsError: the bundle is of another network.
     """
-    stored, state = stored_weights(bundle.onnx), network.state_dict()
+    stored, state = stored_weights(bundle.onnx, bundle.weights), network.state_dict()
     for name in ("head.weight", "head.bias"):
         if name in stored:
             stored[name] = _merged(state[name], stored[name], network.heads.trained, _trained_heads(bundle))

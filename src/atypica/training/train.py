@@ -13,7 +13,7 @@ from atypica.training.footprint import memory_line
 from atypica.training.hardware import ONE_DEVICE, Hardware, free_memory, is_first
 from atypica.training.probe.folds import check_exportable
 from atypica.training.recipe import Recipe
-from atypica.training.release import check_size, release
+from atypica.training.release import release
 from atypica.training.run import Run
 
 
@@ -43,7 +43,6 @@ def train(
     """
     check_exportable(recipe)
     run = Run.open(folder, recipe, source, hardware)
-    check_size(run)
     say = say if is_first() else lambda _: None
     part = recipe.split.held_out
     how = f"{len(run.held_out)} of them held out ({part})" if part else f"{run.fold_count} folds"

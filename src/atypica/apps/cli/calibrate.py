@@ -70,7 +70,7 @@ def calibrate(
     typed = labeled_logits(Model(bundle), figures, mpp=mpp, plan=plan)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     found = recalibrate(bundle.card, typed, date=today, referred=refer, seed=seed)
-    write_bundle(out, bundle.onnx, found.card, bundle.trained_on)
+    write_bundle(out, bundle.onnx, found.card, bundle.trained_on, bundle.weights)
     if json_:
         print(json.dumps(found.report, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
     else:

@@ -26,6 +26,7 @@ def probe(
     as_published: Annotated[bool, Parameter(negative="")] = False,
     weights: str = "hub",
     out: Path | None = None,
+    cache: Path | None = None,
     replicates: int = REPLICATES,
     threads: int = 0,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -59,6 +60,8 @@ def probe(
     out
         The folder for the leaderboard (.html, .md, .tex, .csv, .json), runs and predictions; given again, it goes on.
         Without it the tables are printed alone.
+    cache
+        The folder in which embeddings are kept; the user's cache folder if not given.
     replicates
         How many resamples for the intervals.
     threads
@@ -72,6 +75,7 @@ def probe(
         from atypica.benchmark.engine import Options, run_suite
         from atypica.benchmark.probes import Comparison, probe_suite
         from atypica.data.sources import open_source
+        from atypica.models.embedding.cache import kept_in
         from atypica.training.settings.probe import ProbeKind
     except ImportError as error:
         raise MissingExtraError("probe", "train") from error
@@ -87,7 +91,7 @@ def probe(
     )  # fmt: skip
     suite = probe_suite(asked, open_source(data))
     options = Options(bootstrap=BootstrapSettings(replicates), command=typed_command())
-    with TemporaryDirectory() as nowhere:
+    with kept_in(cache), TemporaryDirectory() as nowhere:
         found = run_suite(suite, out or Path(nowhere), options, say)
     assert found
     if json_:

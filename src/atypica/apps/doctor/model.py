@@ -19,7 +19,7 @@ def check_model(path: Path | None) -> Iterator[Finding]:
     from atypica.inference.model import Model
 
     bundle = read_bundle(path or DEFAULT_BUNDLE)
-    size = f"{len(bundle.onnx) / 1e6:.1f} MB"
+    size = f"{(len(bundle.onnx) + (bundle.weights.stat().st_size if bundle.weights else 0)) / 1e6:.1f} MB"
     name = f"{bundle.card.name} {bundle.card.version}"
     yield Finding("model bundle", Status.PASS, f"{name}, {size}, hash {bundle.card.onnx_sha256[:12]} as in its card")
     yield _typed(Model(bundle))

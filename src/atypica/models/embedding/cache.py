@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import threading
@@ -18,12 +19,30 @@ from atypica.core.errors import OutputError, SettingsError
 KEYS_A_QUERY = 500
 BUSY_S = 120.0
 """How long one writer waits for another."""
+PLACE = "ATYPICA_EMBEDDINGS"
+"""The setting of the environment that names the folder; processes that a run starts read it as well."""
 _TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
 
 
 def cache_home() -> Path:
-    """Where embeddings are kept if nothing else is said: the user's cache folder."""
-    return user_cache_path("atypica", appauthor=False) / "embeddings"
+    """Where embeddings are kept if nothing else is said: the setting `ATYPICA_EMBEDDINGS`, else the user's cache."""
+    setting = os.environ.get(PLACE)
+    return Path(setting).expanduser() if setting else user_cache_path("atypica", appauthor=False) / "embeddings"
+
+
+@contextmanager
+def kept_in(folder: Path | None) -> Generator[None]:
+    """Keep embeddings in a folder for the length of the block, in processes that it starts as well; None: as ever."""
+    before = os.environ.get(PLACE)
+    if folder:
+        os.environ[PLACE] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        if folder and before is None:
+            del os.environ[PLACE]
+        elif folder and before is not None:
+            os.environ[PLACE] = before
 
 
 class EmbeddingCache:

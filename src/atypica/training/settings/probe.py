@@ -16,7 +16,7 @@ GRIDS: dict[ProbeKind, tuple[float, ...]] = {
     "logistic": (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0),
     "lda": (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9),
     "mlp": (1e-4, 1e-3, 1e-2),
-    "knn": (5, 10, 20, 50, 100, 200),
+    "knn": (5, 10, 20, 50, 100, 200, 500, 1000),
 }
 """The candidates of each kind: an L2 penalty, a shrinkage, an L2 penalty, a number of neighbors."""
 

@@ -1,9 +1,9 @@
-"""What types a batch of crops: the Protocol, and its ONNX Runtime implementation."""
+"""What types a batch of crops: the Protocol, and its ONNX Runtime implementation (`engines` has the other ones)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -22,7 +22,8 @@ Providers = list[str | tuple[str, dict[str, int]]]
 INPUT = "crops"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 DEVICE = "ATYPICA_DEVICE"
-"""The setting that chooses `cpu` (also where it is not set) or `cuda`."""
+"""The setting that chooses one of `DEVICES`; the first where it is not set."""
+DEVICES = ("cpu", "cuda", "openvino", "openvino-bf16")
 ALWAYS = ("amf", "cam", "embedding")
 """The outputs that every bundle's graph has; the card's heads name the others, `distance` comes with `strangeness`."""
 
@@ -33,6 +34,11 @@ class Classifier(Protocol):
     @property
     def card(self) -> Card:
         """The model's card."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """What it runs on, in words."""
         ...
 
     def forward(self, crops: NDArray[np.uint8], names: Sequence[str] | None = None) -> Outputs:
@@ -48,24 +54,32 @@ class Classifier(Protocol):
 class OnnxClassifier:
     """A bundle's graph in ONNX Runtime. `forward` may be called from several threads at once.
 
-    It runs on the CPU, or with the setting ATYPICA_DEVICE=cuda on a GPU where ONNX Runtime finds one (see `providers`).
+    It runs on the CPU, or with the device `cuda` on a GPU where ONNX Runtime finds one (see `providers`).
 
     One call of `forward` uses one thread: with as many callers as cores, that is the most figures a second.
 
     Args:
         bundle: a verified bundle.
+        device: `cpu` or `cuda`; what ATYPICA_DEVICE says if None.
 
     Raises:
         BundleError: the graph cannot be loaded, or is not one of this format.
-        SettingsError: ATYPICA_DEVICE asks for what this ONNX Runtime cannot do.
+        SettingsError: the device is none that this ONNX Runtime has.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, device: str | None = None) -> None:
         self.card = bundle.card
-        self._session = _session(bundle)
+        self._session = _session(bundle, os.environ.get(DEVICE, "") if device is None else device)
         self.providers = tuple(self._session.get_providers())
         self.names = tuple(output.name for output in self._session.get_outputs())
-        _check(bundle, self._session, self.names)
+        check_graph(bundle, {part.name: list(part.shape) for part in self._session.get_inputs()}, self.names)
+
+    @property
+    def engine(self) -> str:
+        """See `Classifier.engine`."""
+        import onnxruntime
+
+        return f"ONNX Runtime {onnxruntime.__version__}, {self.providers[0]}"
 
     def forward(self, crops: NDArray[np.uint8], names: Sequence[str] | None = None) -> Outputs:
         """See `Classifier.forward`."""
@@ -74,7 +88,7 @@ class OnnxClassifier:
         return dict(zip(wanted, values, strict=True))
 
 
-def _session(bundle: Bundle) -> onnxruntime.InferenceSession:
+def _session(bundle: Bundle, device: str) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()  # where it was imported before atypica
@@ -84,7 +98,7 @@ def _session(bundle: Bundle) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     if bundle.weights:
         options.add_session_config_entry(WEIGHTS_FOLDER, str(bundle.weights.parent.absolute()))
-    providers = wanted_providers(os.environ.get(DEVICE, ""), onnxruntime.get_available_providers())
+    providers = wanted_providers(device, onnxruntime.get_available_providers())
     try:
         return onnxruntime.InferenceSession(bundle.onnx, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own exceptions share no base
@@ -108,18 +122,28 @@ def wanted_providers(device: str, available: Sequence[str]) -> Providers:
         case "cuda":
             raise SettingsError(f"{DEVICE} is cuda, but this ONNX Runtime has no CUDA", "install onnxruntime-gpu")
         case _:
-            raise SettingsError(f"{DEVICE} is '{device}'", "set it to cpu or cuda")
+            raise SettingsError(f"{DEVICE} is '{device}'", f"set it to one of {', '.join(DEVICES)}")
 
 
-def _check(bundle: Bundle, session: onnxruntime.InferenceSession, names: Sequence[str]) -> None:
+def check_graph(bundle: Bundle, inputs: Mapping[str, Sequence[object]], names: Sequence[str]) -> None:
+    """Whether a graph is one of this format.
+
+    Args:
+        bundle: what it is of.
+        inputs: name of each input to its shape, of any types that compare with numbers.
+        names: of the outputs.
+
+    Raises:
+        BundleError: it is not.
+    """
     wanted = [*ALWAYS, *bundle.card.heads, *(["distance"] if bundle.card.strangeness else [])]
     lacking = [name for name in wanted if name not in names]
     if lacking:
         raise BundleError(
             f"the graph of {bundle.path} lacks the outputs {', '.join(lacking)}", "export the model again"
         )
-    inputs, size = session.get_inputs(), bundle.card.geometry.size_px
-    if [part.name for part in inputs] != [INPUT] or list(inputs[0].shape)[1:] != [size, size, 3]:
+    size = bundle.card.geometry.size_px
+    if list(inputs) != [INPUT] or list(inputs[INPUT])[1:] != [size, size, 3]:
         raise BundleError(
             f"the graph of {bundle.path} does not take '{INPUT}' of (N, {size}, {size}, 3)", "export the model again"
         )

@@ -13,9 +13,10 @@ from atypica.data.readers import MAX_PIXELS
 from atypica.data.sources import Reading
 from atypica.inference.bundle import DEFAULT_BUNDLE, Bundle, read_bundle
 from atypica.inference.card import Card
-from atypica.inference.classifier import Classifier, OnnxClassifier
+from atypica.inference.classifier import Classifier
 from atypica.inference.counting import Limits, counting_notes, leave_out
 from atypica.inference.crop_sources import crops_for
+from atypica.inference.engines import open_classifier
 from atypica.inference.intake import Source, take
 from atypica.inference.pipeline import BATCH, Plan, run
 from atypica.inference.predictions import tabulate
@@ -46,7 +47,7 @@ class Model:
     @cached_property
     def classifier(self) -> Classifier:
         """The network itself."""
-        return OnnxClassifier(self._bundle)
+        return open_classifier(self._bundle)
 
     def classify(
         self,

@@ -16,6 +16,7 @@ from rich.text import Text
 
 import atypica
 from atypica.apps.doctor.datasets import check_data
+from atypica.apps.doctor.engine import check_engine
 from atypica.apps.doctor.environment import check_environment
 from atypica.apps.doctor.finding import Finding, Status, examine, exit_code
 from atypica.apps.doctor.machine import check_cores, check_gpu
@@ -55,6 +56,7 @@ def examine_all(model: Path | None = None) -> list[Finding]:
             ("environment", check_environment),
             ("packages", check_packages),
             ("model bundle", lambda: check_model(model)),
+            ("engine", lambda: check_engine(model)),
             ("cores", check_cores),
             ("data", check_data),
             ("storage", check_storage),

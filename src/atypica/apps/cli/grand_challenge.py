@@ -16,7 +16,6 @@ from atypica.apps.grand_challenge.server import PORT, InvokeServer
 from atypica.apps.grand_challenge.server import serve as answer_requests
 from atypica.apps.grand_challenge.weights import WEIGHTS, choose_bundle
 from atypica.core.errors import ExitCode
-from atypica.inference.classifier import OnnxClassifier
 from atypica.inference.model import Model, load_model
 
 if TYPE_CHECKING:
@@ -168,10 +167,9 @@ def check(
 def _load(bundle: Path | None) -> Model:
     """The model, its network ready to work."""
     loaded = load_model(bundle)
-    classifier = loaded.classifier
+    engine = loaded.classifier.engine
     card, where = loaded.card, "given" if bundle else "comes with atypica"
-    device = f", on {classifier.providers[0]}" if isinstance(classifier, OnnxClassifier) else ""
-    say(f"model {card.name} {card.version} ({where}){device}")
+    say(f"model {card.name} {card.version} ({where}), by {engine}")
     return loaded
 
 

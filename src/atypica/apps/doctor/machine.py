@@ -57,7 +57,7 @@ def check_gpu(probe: TorchProbe) -> Iterator[Finding]:
 
     seen, card = probe.result(), shutil.which("nvidia-smi") is not None
     providers: list[str] = onnxruntime.get_available_providers()
-    typing = f"figures are typed on the CPU{', unless ATYPICA_DEVICE is cuda' if CUDA in providers else ''}"
+    typing = "figures can be typed on it (ATYPICA_DEVICE=cuda)" if CUDA in providers else "figures are typed on the CPU"
     if seen and seen.gpus:
         yield Finding("GPU", Status.PASS, f"{', '.join(seen.gpus)} for training; {typing}")
     elif card and seen:

@@ -99,4 +99,5 @@ PURPOSES = {
     "train": "by 'atypica train'",
     "web": "by 'atypica serve' and 'atypica review'",
     "docs": "to build the documentation",
+    "openvino": "by ATYPICA_DEVICE=openvino",
 }

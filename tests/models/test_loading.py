@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 import timm
 import torch
 from huggingface_hub import errors as hub_errors
+from huggingface_hub import save_torch_state_dict
 from safetensors.torch import save_file
 from threads import one_thread as one_thread
 
@@ -172,7 +175,11 @@ FAILURES = [
     (hub_errors.RepositoryNotFoundError("401", response=answer(401)), "knows no model", ("hf auth login",)),
     (hub_errors.LocalEntryNotFoundError("offline"), "cannot be reached", ("hf download nobody/tiny-dino",)),
     (hub_errors.OfflineModeIsEnabled("offline"), "cannot be reached", ("give it as weights",)),
-    (hub_errors.RemoteEntryNotFoundError("404", response=answer(404)), "holds neither", ("tree/main",)),
+    (
+        hub_errors.RemoteEntryNotFoundError("404", response=answer(404)),
+        "holds none of",
+        ("tree/main",),
+    ),
     (hub_errors.HfHubHTTPError("500 Server Error", response=answer(500)), "refused .* 500", ("try again",)),
 ]
 
@@ -209,12 +216,78 @@ def test_the_hub_is_asked_for_safetensors_first(card, saved, monkeypatch):
 
     def give(repo, name):
         asked.append((repo, name))
-        if name == "model.safetensors":
+        if "safetensors" in name:
             raise hub_errors.RemoteEntryNotFoundError("404", response=answer(404))
         torch.save(state, folder / "given.bin")
         return str(folder / "given.bin")
 
     monkeypatch.setattr(hub, "hf_hub_download", give)
     model = create_backbone(card.name, "hub")
-    assert asked == [("nobody/tiny-dino", "model.safetensors"), ("nobody/tiny-dino", "pytorch_model.bin")]
+    names = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
+    assert asked == [("nobody/tiny-dino", name) for name in names]
     assert torch.equal(model.cls_token, state["cls_token"])
+
+
+# Weights in several parts, written by the hub's own library.
+
+
+@pytest.fixture
+def parted(saved):
+    """A folder with the same weights in parts, and their index."""
+    folder, state = saved
+    (folder / "model.safetensors").unlink()
+    save_torch_state_dict(state, folder, max_shard_size=40_000)
+    assert len(list(folder.glob("model-*.safetensors"))) > 2
+    return folder, state
+
+
+def the_same(model, state):
+    return all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("place", [".", "model.safetensors.index.json"])
+def test_weights_in_parts_are_loaded_from_a_folder(card, parted, place):
+    folder, state = parted
+    assert the_same(create_backbone(card.name, str(folder / place)), state)
+
+
+def test_weights_in_parts_are_brought_from_the_hub_and_later_taken_from_its_cache(card, parted, monkeypatch):
+    folder, state = parted
+    asked = []
+
+    def give(_, name):
+        asked.append(name)
+        if not (folder / name).exists():
+            raise hub_errors.RemoteEntryNotFoundError("404", response=answer(404))
+        return str(folder / name)
+
+    def offline(*_):
+        raise hub_errors.LocalEntryNotFoundError("offline")
+
+    monkeypatch.setattr(hub, "hf_hub_download", give)
+    assert the_same(create_backbone(card.name, "hub"), state)
+    parts = sorted(path.name for path in folder.glob("model-*.safetensors"))
+    assert asked == ["model.safetensors", "model.safetensors.index.json", *parts]
+    kept = {"model.safetensors.index.json": str(folder / "model.safetensors.index.json")}
+    monkeypatch.setattr(hub, "hf_hub_download", offline)
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda _, name: kept.get(name))
+    assert the_same(create_backbone(card.name, "hub"), state)
+
+
+def test_parts_that_are_not_there_or_lie_elsewhere_are_refused(card, parted):
+    folder, _ = parted
+    index = folder / "model.safetensors.index.json"
+    whole = json.loads(index.read_text())
+    name, part = next(iter(whole["weight_map"].items()))
+    for places, message in (
+        ({**whole["weight_map"], name: "../other.safetensors"}, "is no index"),
+        ({**whole["weight_map"], "strange": part}, "'strange', which no part of it holds"),
+        ([], "is no index"),
+    ):
+        index.write_text(json.dumps({"weight_map": places}))
+        with pytest.raises(SettingsError, match=message):
+            create_backbone(card.name, str(folder))
+    index.write_text(json.dumps(whole))
+    (folder / part).unlink()
+    with pytest.raises(SettingsError, match=f"names {part}, which does not lie beside it"):
+        create_backbone(card.name, str(folder))

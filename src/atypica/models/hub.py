@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -19,8 +19,9 @@ from huggingface_hub.errors import (
 from atypica.core.errors import SettingsError
 from atypica.core.progress import console
 from atypica.models.cards import BackboneCard
+from atypica.models.parts import INDEX, part_names
 
-FILES = ("model.safetensors", "pytorch_model.bin")
+FILES = ("model.safetensors", INDEX, "pytorch_model.bin")
 """What weights are called on the hub, best first."""
 _LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
 _shown: set[str] = set()
@@ -29,18 +30,35 @@ _shown: set[str] = set()
 def download(hub_id: str) -> Path:
     """The file of a model's weights on the hub, downloaded once and then taken from the hub's own cache.
 
+    Of weights in several parts it is their index, and the parts lie beside it.
+
     Raises:
         SettingsError: no access, no such model, no network, or no weights there; the message says what to do.
     """
     with hub_errors(hub_id):
         for name in FILES[:-1]:
             try:
-                return Path(hf_hub_download(hub_id, name))
+                return _bring(hub_id, name)
             except LocalEntryNotFoundError:
+                if kept := _kept(hub_id):
+                    return kept
                 raise
             except EntryNotFoundError:
                 continue
-        return Path(hf_hub_download(hub_id, FILES[-1]))
+        return _bring(hub_id, FILES[-1])
+
+
+def _bring(hub_id: str, name: str) -> Path:
+    found = Path(hf_hub_download(hub_id, name))
+    for part in part_names(found) if name == INDEX else ():
+        hf_hub_download(hub_id, part)
+    return found
+
+
+def _kept(hub_id: str) -> Path | None:
+    """What an earlier download left in the hub's cache, whatever its name."""
+    found = (try_to_load_from_cache(hub_id, name) for name in FILES)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
 
 
 @contextmanager
@@ -63,7 +81,7 @@ def hub_errors(hub_id: str) -> Generator[None]:
         raise SettingsError(f"the hub cannot be reached for {hub_id}", _elsewhere(hub_id)) from error
     except EntryNotFoundError as error:
         raise SettingsError(
-            f"{hub_id} holds neither {' nor '.join(FILES)}", f"look at {page}/tree/main, and give the weights as a file"
+            f"{hub_id} holds none of {', '.join(FILES)}", f"look at {page}/tree/main, and give the weights as a file"
         ) from error
     except HfHubHTTPError as error:
         reason = str(error).splitlines()[0]

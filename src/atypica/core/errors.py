@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -41,6 +42,16 @@ class AtypicaError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  -> {self.fix}" if self.fix else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without calling `__init__` again, whose arguments a subclass may have changed."""
+        return _revived, (type(self), self.args, self.__dict__)
+
+
+def _revived(kind: type[AtypicaError], args: tuple[Any, ...], state: dict[str, Any]) -> AtypicaError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class SourceError(AtypicaError):

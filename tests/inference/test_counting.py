@@ -11,7 +11,7 @@ from tiny_model import tiny_card
 
 from atypica.core.errors import SettingsError, SourceError
 from atypica.data.figures import figures_from
-from atypica.inference.counting import Limits, counted, counting_notes, leave_out
+from atypica.inference.counting import LeftOut, Limits, counted, leave_out
 
 SCORES = [0.9, 0.5, 0.4999, np.nan, 0.1, 0.2]
 OOD = [0.2, 0.99, 0.991, 1.0, 0.5, np.nan]
@@ -50,13 +50,19 @@ def test_a_limit_is_inclusive_and_a_blank_is_not_beyond_it():
     assert len(table) == 6
 
 
+def notes(limits: Limits) -> tuple[str, ...]:
+    parts = [LeftOut.of(part, limits) for part in (typed().iloc[:2], typed().iloc[2:])]
+    assert parts[0] + parts[1] == LeftOut.of(typed(), limits)
+    return (parts[0] + parts[1]).notes(limits)
+
+
 def test_what_is_left_out_is_said():
-    assert counting_notes(typed(), Limits(min_detection_score=0.5, max_ood=0.99)) == (
+    assert notes(Limits(min_detection_score=0.5, max_ood=0.99)) == (
         "left out: 2 figures with a detection score below 0.5",
         "counted: 1 figure without a detection score",
         "left out: 2 figures with ood above 0.99",
     )
-    assert counting_notes(typed(), Limits()) == ()
+    assert notes(Limits()) == ()
 
 
 @pytest.mark.parametrize("said", [[True, False, True], ["True", "False", "True"], [1.0, 0.0, 1.0]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from atypica.core.errors import FigureError, SettingsError
 from atypica.data.figures import figures_from
-from atypica.inference.resolution import Origin, Resolution, resolution_notes
+from atypica.inference.resolution import Origin, Resolution
+from atypica.inference.resolution_tally import ResolutionTally
 
 
 def figures(mpp=None):
@@ -47,9 +49,24 @@ def test_nan_given_is_refused():
 
 
 def test_notes_name_every_origin_and_the_assumption():
-    notes = resolution_notes(np.array([0.23, 0.26, 0.25, np.nan]), [Origin.COLUMN, Origin.COLUMN, Origin.ASSUMED, None])
+    origins = [Origin.COLUMN, Origin.COLUMN, Origin.ASSUMED, None]
+    notes = ResolutionTally.of(np.array([0.23, 0.26, 0.25, np.nan]), origins).notes
     assert len(notes) == 2
     assert "0.23 to 0.26" in notes[0]
     assert "2 figures" in notes[0]
     assert "assumed (1 figure)" in notes[1]
     assert "--mpp" in notes[1]
+
+
+def test_tallies_of_parts_add_up_to_that_of_the_whole():
+    mpp = np.array([0.23, np.nan, 0.26, 0.25, 0.5])
+    origins = [Origin.COLUMN, None, Origin.COLUMN, Origin.ASSUMED, Origin.SLIDE]
+    parts = [
+        ResolutionTally.of(mpp[:2], origins[:2], {"a": (0.25, 0.5)}),
+        ResolutionTally.of(mpp[2:], origins[2:], {"b": (0.2, 0.5)}),
+    ]
+    joined = ResolutionTally()
+    for part in parts:
+        joined.add(ResolutionTally.from_json(json.loads(json.dumps(part.to_json()))))
+    assert joined.notes == ResolutionTally.of(mpp, origins, {"a": (0.25, 0.5), "b": (0.2, 0.5)}).notes
+    assert len(joined.notes) == 5

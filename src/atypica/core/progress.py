@@ -18,12 +18,13 @@ console = Console(stderr=True, highlight=False)
 
 
 class ProgressBar:
-    """Counts finished units; draws on standard error after `DELAY_S` seconds, and only on a terminal.
+    """Counts finished units; draws on standard error after `DELAY_S` seconds, and only on a terminal; never without a
+    description.
 
     Use as a context manager. `advance(n)` after every n units.
     """
 
-    def __init__(self, description: str, total: int | None) -> None:
+    def __init__(self, description: str | None, total: int | None) -> None:
         self._description = description
         self._total = total
         self._started = time.monotonic()
@@ -41,15 +42,17 @@ class ProgressBar:
     def advance(self, units: int = 1) -> None:
         """Count `units` more as finished."""
         self._done += units
-        if self._bar is None and time.monotonic() - self._started > DELAY_S and sys.stderr.isatty():
-            self._open()
+        if self._bar is None and self._description and time.monotonic() - self._started > DELAY_S:
+            self._open(self._description)
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=self._done)
 
-    def _open(self) -> None:
+    def _open(self, description: str) -> None:
+        if not sys.stderr.isatty():
+            return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=console, transient=True)
-        self._task = self._bar.add_task(self._description, total=self._total)
+        self._task = self._bar.add_task(description, total=self._total)
         self._bar.start()
 
 

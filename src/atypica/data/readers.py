@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -54,13 +55,41 @@ def read_plain(path: Path, header: bytes, page: int | None, max_pixels: int) -> 
     if page:
         raise FigureError(f"{path.name} has one page, no page {page}", "mend the column 'page'")
     try:
-        if header.startswith(PNG):
-            return _read_png(path, header, max_pixels)
-        return _read_other(path, max_pixels)
+        with path.open("rb") as handle:
+            return _decoded(handle, path.name, header, max_pixels)
     except FigureError:
         raise
     except Exception as error:  # decoders fail in many ways
         raise unreadable(path.name, error) from error
+
+
+def decode_crop(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], float | None]:
+    """`read_crop` of a file's bytes that are in memory already.
+
+    Args:
+        data: the whole file; a TIFF has one page.
+        name: what to call it in messages.
+        max_pixels: as for `read_crop`.
+
+    Returns:
+        (height, width, 3), and the micrometers per pixel that a TIFF's resolution tag gives, if it is one and does.
+
+    Raises:
+        FigureError: as `read_crop` does, and a TIFF of several pages.
+    """
+    if not data:
+        raise FigureError(f"{name} is empty (0 bytes)", "pack it again")
+    if is_tiff(data):
+        with Stack(io.BytesIO(data), name) as stack:
+            if len(stack) > 1:
+                raise FigureError(f"{name} has {len(stack)} pages", "give each figure an image of its own")
+            return stack.read(0, max_pixels), stack.mpp()
+    try:
+        return _decoded(io.BytesIO(data), name, data[:HEADER], max_pixels), None
+    except FigureError:
+        raise
+    except Exception as error:  # decoders fail in many ways
+        raise unreadable(name, error) from error
 
 
 def read_header(path: Path) -> bytes:
@@ -86,21 +115,18 @@ def is_tiff(header: bytes) -> bool:
     return header.startswith(TIFF)
 
 
-def _read_png(path: Path, header: bytes, max_pixels: int) -> NDArray[np.uint8]:
-    width, height = (int.from_bytes(header[start : start + 4], "big") for start in (16, 20))
-    check_size(path.name, width, height, max_pixels)
-    return to_rgb(imagecodecs.png_decode(path.read_bytes()), path.name)
-
-
-def _read_other(path: Path, max_pixels: int) -> NDArray[np.uint8]:
-    with path.open("rb") as handle:
-        try:
-            with no_limit_of_pillow():
-                image = Image.open(handle, formats=OTHER_FORMATS)
-        except Image.UnidentifiedImageError:
-            raise FigureError(f"{path.name} is not an image", "remove it, or save it as PNG") from None
-        check_size(path.name, *image.size, max_pixels)
-        return rgb_of_image(image, path.name)
+def _decoded(handle: BinaryIO, name: str, header: bytes, max_pixels: int) -> NDArray[np.uint8]:
+    if header.startswith(PNG):
+        width, height = (int.from_bytes(header[start : start + 4], "big") for start in (16, 20))
+        check_size(name, width, height, max_pixels)
+        return to_rgb(imagecodecs.png_decode(handle.read()), name)
+    try:
+        with no_limit_of_pillow():
+            image = Image.open(handle, formats=OTHER_FORMATS)
+    except Image.UnidentifiedImageError:
+        raise FigureError(f"{name} is not an image", "remove it, or save it as PNG") from None
+    check_size(name, *image.size, max_pixels)
+    return rgb_of_image(image, name)
 
 
 @contextmanager

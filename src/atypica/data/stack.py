@@ -6,7 +6,7 @@ import io
 import math
 import threading
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 import tifffile
@@ -30,18 +30,22 @@ SEGMENT_FORMATS = ("JPEG", "JPEG2000", "WEBP")
 class Stack:
     """The pages of a TIFF file; safe to read from several threads. Use as a context manager.
 
+    Args:
+        file: its path, or what it is read from.
+        name: what to call it in messages; the path's name if None.
+
     Raises:
         FigureError: the file is missing or is no TIFF.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._name = path.name
+    def __init__(self, file: Path | BinaryIO, name: str | None = None) -> None:
+        self._name = name or Path(getattr(file, "name", "")).name
         self._lock = threading.Lock()
         try:
-            self._file = tifffile.TiffFile(path)
+            self._file = tifffile.TiffFile(file)
             self._count = len(self._file.pages)
         except Exception as error:  # a broken TIFF fails in many ways
-            raise unreadable(path.name, error) from error
+            raise unreadable(self._name, error) from error
 
     def __enter__(self) -> Self:
         return self

@@ -92,16 +92,28 @@ def effective_size(hits: ArrayLike, cases: Sequence[object] | NDArray[np.object_
         cases: the case of each figure.
     """
     values = np.asarray(hits, dtype=np.float64)
-    share = float(values.mean()) if len(values) else 0.0
-    if cases is None or not 0 < share < 1:
+    if cases is None:
         return float(len(values))
-    names, codes = case_codes(cases, len(values))
-    count = len(names)
-    if count < 2:
-        return float(len(values))
-    surplus = np.bincount(codes, weights=values - share)
-    variance = count / (count - 1) * float(np.sum(surplus**2)) / len(values) ** 2
-    return min(float(len(values)), share * (1 - share) / variance) if variance > 0 else float(len(values))
+    _, codes = case_codes(cases, len(values))
+    return effective_size_of_counts(np.bincount(codes, weights=values), np.bincount(codes))
+
+
+def effective_size_of_counts(hits: ArrayLike, sizes: ArrayLike) -> float:
+    """`effective_size` from the counts of each case.
+
+    Args:
+        hits: shape (cases,).
+        sizes: shape (cases,): figures of each; cases without any are as if they were not there.
+    """
+    counts = np.asarray(sizes, dtype=np.float64)
+    positives = np.asarray(hits, dtype=np.float64)
+    figures, cases = float(counts.sum()), int((counts > 0).sum())
+    share = float(positives.sum()) / figures if figures else 0.0
+    if cases < 2 or not 0 < share < 1:
+        return figures
+    surplus = positives - share * counts
+    variance = cases / (cases - 1) * float(np.sum(surplus**2)) / figures**2
+    return min(figures, share * (1 - share) / variance) if variance > 0 else figures
 
 
 def _adjusted(share: float, figures: float) -> tuple[float, float]:

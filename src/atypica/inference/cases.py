@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -10,21 +10,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from atypica.core.vocabulary import Label
 from atypica.evaluation.intervals import Interval, percentile_limits, wilson
 from atypica.inference.card import Thresholds
+from atypica.inference.case_counts import CaseCounts
 from atypica.inference.correction import CORRECTED, CaseCorrection
-from atypica.inference.counting import counted
 
 FEW_FIGURES = 10
 """A rate from fewer counted figures is marked."""
 FEWEST_CASES = 5
 """With fewer cases, cases cannot be drawn again to say how much they differ."""
 REPLICATES = 2000
+MOST_KEPT = 10_000
+"""Cases up to which all draws are made at once, and kept."""
 LEVEL = 0.95
 ALL = "all"
 NO_CASES = "no cases given"
+BLANK = "some figures have no case"
 NO_FIGURES = "no figure was found"
+NOTHING = np.zeros(4, dtype=np.int64)
 COLUMNS = (
     "case",
     "figures",
@@ -58,75 +61,73 @@ def summarize_cases(
         enough; otherwise it takes the figures as independent, and says so. `corrected_rate` to `corrected_note` are
         of `CaseCorrection`.
     """
-    correction = CaseCorrection.of(predictions, thresholds)
-    typed = predictions["p_amf"].notna().to_numpy(dtype=bool)
-    counts = counted(predictions)
-    amf = called_amf(predictions) & counts
-    if "case" not in predictions:
-        row = _row(ALL, typed, counts, amf, overall_interval(None, counts, amf, blank=False))
-        return _table([row | correction(amf[counts])])
-    codes, names = pd.factorize(predictions["case"], use_na_sentinel=False)
-    rows: list[dict[str, Any]] = []
-    for code, name in enumerate(names):
-        its = codes == code
-        rows.append(_case(name, typed[its], counts[its], amf[its]) | correction(amf[counts & its]))
-    nothing = correction(np.zeros(0, dtype=bool))
-    rows += [no_figures(name) | nothing for name in dict.fromkeys(others) if name not in set(names)]
-    blank = bool(predictions["case"].isna().any())
-    every = _row(ALL, typed, counts, amf, overall_interval(codes, counts, amf, blank=blank))
-    grouped = every["interval"].startswith("bootstrap")
-    return _table([*rows, every | correction(amf[counts], codes[counts] if grouped else None)])
+    return summarize_counts(CaseCounts.of(predictions), thresholds, others, grouped="case" in predictions)
+
+
+def summarize_counts(
+    counts: CaseCounts, thresholds: Thresholds | None = None, others: Iterable[str] = (), *, grouped: bool = True
+) -> pd.DataFrame:
+    """`summarize_cases` of figures that are counted already.
+
+    Args:
+        counts: of all figures.
+        thresholds: as for `summarize_cases`.
+        others: the same.
+        grouped: whether cases are known; without them there is only the row for all.
+    """
+    correction = CaseCorrection.of(counts.thresholds, thresholds)
+    _, _, number, amf = counts.values
+    blank = None in counts.names
+    interval = _overall(amf, number, NO_CASES if not grouped else BLANK if blank else "")
+    every = _row(ALL, counts.values.sum(axis=1), interval)
+    by_case = every["interval"].startswith("bootstrap")
+    every |= correction(amf, number) if by_case else correction(amf.sum(keepdims=True), number.sum(keepdims=True))
+    if not grouped:
+        return _table([every])
+    rows = [_case(name, of_case) | correction(of_case[3:], of_case[2:3]) for name, of_case in _each(counts)]
+    nothing = correction(NOTHING[3:], NOTHING[2:3])
+    known = set(counts.names)
+    rows += [no_figures(name) | nothing for name in dict.fromkeys(others) if name not in known]
+    return _table([*rows, every])
 
 
 def no_figures(case: str | None = None) -> dict[str, Any]:
     """The row of a case, or the counts of a slide, without any figure; a rate is undefined."""
-    none = np.zeros(0, dtype=bool)
-    return _row(case, none, none, none, None) | {"interval": NO_FIGURES}
+    return _row(case, NOTHING, None) | {"interval": NO_FIGURES}
 
 
-def called_amf(predictions: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which rows were called AMF, shape (rows,)."""
-    return (predictions["prediction"] == Label.AMF.value).to_numpy(dtype=bool)
+def _each(counts: CaseCounts) -> Iterator[tuple[str | None, NDArray[np.int64]]]:
+    return zip(counts.names, counts.values.T, strict=True)
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _case(name: object, typed: NDArray[np.bool_], counts: NDArray[np.bool_], amf: NDArray[np.bool_]) -> dict[str, Any]:
-    interval = _wilson(amf, counts, "Wilson 95 %")
-    return _row(None if pd.isna(name) else str(name), typed, counts, amf, interval)  # pyright: ignore[reportArgumentType, reportCallIssue]
+def _case(name: str | None, counts: NDArray[np.int64]) -> dict[str, Any]:
+    return _row(name, counts, _wilson(int(counts[3]), int(counts[2]), "Wilson 95 %"))
 
 
-def _row(
-    name: str | None,
-    typed: NDArray[np.bool_],
-    counts: NDArray[np.bool_],
-    amf: NDArray[np.bool_],
-    interval: Interval | None,
-) -> dict[str, Any]:
-    number, readable = int(counts.sum()), int(typed.sum())
+def _row(name: str | None, counts: NDArray[np.int64], interval: Interval | None) -> dict[str, Any]:
+    """A row from the four counts of `CaseCounts.values`."""
+    figures, typed, number, amf = counts.tolist()
     return {
         "case": name,
-        "figures": len(typed),
-        "failed": len(typed) - readable,
-        "left_out": readable - number,
-        "amf": int(amf.sum()),
-        "amf_rate": round(float(amf.sum() / number), 6) if number else None,
+        "figures": figures,
+        "failed": figures - typed,
+        "left_out": typed - number,
+        "amf": amf,
+        "amf_rate": round(amf / number, 6) if number else None,
         "low": round(interval.low, 6) if interval else None,
         "high": round(interval.high, 6) if interval else None,
-        "interval": interval.method if interval else "every figure is left out" if readable else "no figure was typed",
+        "interval": interval.method if interval else "every figure is left out" if typed else "no figure was typed",
         "few_figures": number < FEW_FIGURES,
     }
 
 
-def _wilson(amf: NDArray[np.bool_], typed: NDArray[np.bool_], method: str) -> Interval | None:
-    interval = wilson(int(amf.sum()), int(typed.sum()), LEVEL)
+def _wilson(amf: int, number: int, method: str) -> Interval | None:
+    interval = wilson(amf, number, LEVEL)
     return interval and Interval(interval.low, interval.high, LEVEL, method)
-
-
-def _ungrouped(amf: NDArray[np.bool_], typed: NDArray[np.bool_], why: str) -> Interval | None:
-    return _wilson(amf, typed, f"Wilson 95 %, ungrouped ({why}): likely too narrow")
 
 
 def overall_interval(
@@ -140,22 +141,28 @@ def overall_interval(
         amf: (figures,): whether it is AMF; only typed ones are.
         blank: whether some figures have no case.
     """
-    if codes is None:
-        return _ungrouped(amf, typed, NO_CASES)
-    held = np.unique(codes[typed])
-    if blank:
-        return _ungrouped(amf, typed, "some figures have no case")
-    if len(held) == 1:
-        return _wilson(amf, typed, "Wilson 95 %")
-    if len(held) < FEWEST_CASES:
-        return _ungrouped(amf, typed, f"only {len(held)} cases")
-    if amf[typed].all() or not amf[typed].any():
+    of_case = np.zeros(len(typed), dtype=np.int64) if codes is None else codes
+    counts = np.bincount(of_case[typed])
+    positives = np.bincount(of_case[typed & amf], minlength=len(counts))
+    return _overall(positives, counts, NO_CASES if codes is None else BLANK if blank else "")
+
+
+def _overall(positives: NDArray[np.int64], counts: NDArray[np.int64], why: str) -> Interval | None:
+    """`overall_interval` from the counts of each case; `why` the figures cannot be grouped, "" where they can."""
+    amf, number = int(positives.sum()), int(counts.sum())
+    held = counts > 0
+    cases = int(held.sum())
+    if cases == 1 and not why:
+        return _wilson(amf, number, "Wilson 95 %")
+    if cases < FEWEST_CASES:
+        why = why or f"only {cases} cases"
+    elif amf in {0, number}:
         # Every resample of the cases would give the same rate: an interval of no width.
-        return _ungrouped(amf, typed, "all figures of one type")
-    counts = np.bincount(codes[typed])[held]
-    positives = np.bincount(codes[typed & amf], minlength=len(codes))[held]
-    low, high = percentile_limits(bootstrap_rates(positives, counts), len(held), LEVEL)
-    return Interval(max(low, 0.0), min(high, 1.0), LEVEL, f"bootstrap 95 %, by case ({len(held)} cases)")
+        why = why or "all figures of one type"
+    if why:
+        return _wilson(amf, number, f"Wilson 95 %, ungrouped ({why}): likely too narrow")
+    low, high = percentile_limits(bootstrap_rates(positives[held], counts[held]), cases, LEVEL)
+    return Interval(max(low, 0.0), min(high, 1.0), LEVEL, f"bootstrap 95 %, by case ({cases} cases)")
 
 
 def bootstrap_rates(
@@ -169,11 +176,19 @@ def bootstrap_rates(
         replicates: how many resamples.
         seed: of the draws.
     """
-    draws = _draws(len(counts), replicates, seed)
-    return (draws @ positives) / (draws @ counts)
+    if len(counts) <= MOST_KEPT:
+        draws = _draws(len(counts), replicates, seed)
+        return (draws @ positives) / (draws @ counts)
+    rng, step = np.random.default_rng(seed), max(1, REPLICATES * MOST_KEPT // len(counts))
+    some = (_drawn(rng, len(counts), min(step, replicates - start)) for start in range(0, replicates, step))
+    return np.concatenate([(draws @ positives) / (draws @ counts) for draws in some])
 
 
 @lru_cache(maxsize=1)
 def _draws(cases: int, replicates: int, seed: int) -> NDArray[np.int32]:
     """How often each case is drawn, (replicates, cases). Kept for the next rate of as many cases: it takes longest."""
-    return np.random.default_rng(seed).multinomial(cases, np.full(cases, 1 / cases), size=replicates).astype(np.int32)
+    return _drawn(np.random.default_rng(seed), cases, replicates)
+
+
+def _drawn(rng: np.random.Generator, cases: int, replicates: int) -> NDArray[np.int32]:
+    return rng.multinomial(cases, np.full(cases, 1 / cases), size=replicates).astype(np.int32)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from atypica.evaluation.prevalence import Accuracy, corrected_rate, effective_size
+from atypica.evaluation.prevalence import Accuracy, corrected_rate, effective_size_of_counts
 from atypica.inference.card import Thresholds
 
 CORRECTED = ("corrected_rate", "corrected_low", "corrected_high", "corrected_note")
@@ -31,27 +31,27 @@ class CaseCorrection:
     reason: str = ""
 
     @classmethod
-    def of(cls, predictions: pd.DataFrame, thresholds: Thresholds | None) -> CaseCorrection:
-        """For a predictions table made with a card's thresholds; only its default one has a known accuracy."""
+    def of(cls, used: Iterable[float], thresholds: Thresholds | None) -> CaseCorrection:
+        """For calls made at the thresholds `used`; of a card's thresholds only the default has a known accuracy."""
         if thresholds is None or thresholds.accuracy is None:
             return cls(None, UNMEASURED)
-        used = predictions["threshold"].dropna() if "threshold" in predictions else pd.Series([np.nan])
-        if not bool(((used - thresholds.default).abs() < SAME).all()):
+        if not all(abs(threshold - thresholds.default) < SAME for threshold in used):
             return cls(None, OTHER_THRESHOLD)
         known = thresholds.accuracy
         return cls(Accuracy(known.sensitivity, known.specificity, known.effective_amf, known.effective_nmf))
 
-    def __call__(self, called: NDArray[np.bool_], cases: NDArray[np.int64] | None = None) -> dict[str, Any]:
+    def __call__(self, called: NDArray[np.int64], sizes: NDArray[np.int64]) -> dict[str, Any]:
         """The columns `CORRECTED` (Rogan-Gladen with the 95 % interval of Lang and Reiczigel), blank with a note.
 
         Args:
-            called: of each typed figure, whether it was called AMF.
-            cases: the case of each; with them the interval knows that figures of one case are alike.
+            called: (cases,), figures called AMF of each. Of one case, or of all as one, the figures count as
+                independent; of several the interval knows that figures of one case are alike.
+            sizes: (cases,), figures that count of each.
         """
         if self.accuracy is None:
             return dict(zip(CORRECTED, (None, None, None, self.reason), strict=True))
-        figures = effective_size(called, None if cases is None else cases.tolist())
-        share = float(called.mean()) if len(called) else 0.0
+        figures, counted = effective_size_of_counts(called, sizes), int(sizes.sum())
+        share = float(called.sum()) / counted if counted else 0.0
         found = corrected_rate(share * figures, figures, self.accuracy)
         if found.value is None or found.interval is None:
             return dict(zip(CORRECTED, (None, None, None, found.reason), strict=True))

@@ -34,11 +34,13 @@ class Limits:
         return self.min_detection_score is not None or self.max_ood is not None
 
     @classmethod
-    def of(cls, figures: Figures, card: Card, min_detection_score: float | None, max_ood: float | str | None) -> Limits:
+    def of(
+        cls, figures: Figures | None, card: Card, min_detection_score: float | None, max_ood: float | str | None
+    ) -> Limits:
         """Limits as given, checked against what the figures and the model say.
 
         Args:
-            figures: those to be typed.
+            figures: those to be typed; None where they are too many to be looked at first.
             card: the model's.
             min_detection_score: any finite number.
             max_ood: 0 to 1, or `card` for the limit of the card.
@@ -51,10 +53,10 @@ class Limits:
         return cls(min_detection_score, None if max_ood is None else _ood_limit(max_ood, card))
 
 
-def _check_score(least: float, figures: Figures) -> None:
+def _check_score(least: float, figures: Figures | None) -> None:
     if not np.isfinite(least):
         raise SettingsError(f"{least} is no least detection score", "give a number")
-    if SCORE not in figures.table or figures.table[SCORE].isna().all():
+    if figures is not None and (SCORE not in figures.table or figures.table[SCORE].isna().all()):
         raise SettingsError(
             f"{figures.name} has no detection scores to leave figures out by",
             f"fill the column '{SCORE}', or leave out --min-detection-score",
@@ -101,19 +103,42 @@ def counted(predictions: pd.DataFrame) -> NDArray[np.bool_]:
     return typed & flags(predictions, "counted") if "counted" in predictions else typed
 
 
-def counting_notes(predictions: pd.DataFrame, limits: Limits) -> tuple[str, ...]:
-    """How many typed figures each limit leaves out, and how many it could not judge, as sentences."""
-    typed = predictions[predictions["p_amf"].notna()]
-    notes: list[str] = []
-    if limits.min_detection_score is not None:
-        below, blank = int((typed[SCORE] < limits.min_detection_score).sum()), int(typed[SCORE].isna().sum())
-        notes.append(f"left out: {_figures(below)} with a detection score below {limits.min_detection_score:g}")
-        notes += [f"counted: {_figures(blank)} without a detection score"] if blank else []
-    if limits.max_ood is not None:
-        notes.append(
-            f"left out: {_figures(int((typed[OOD] > limits.max_ood).sum()))} with ood above {limits.max_ood:g}"
+@dataclass(frozen=True)
+class LeftOut:
+    """How many typed figures each limit leaves out, and how many it could not judge; those of parts add up."""
+
+    below: int = 0
+    """Their detection score is too low."""
+    unscored: int = 0
+    """They have no detection score, and count."""
+    above: int = 0
+    """Their ood is too high."""
+
+    @classmethod
+    def of(cls, predictions: pd.DataFrame, limits: Limits) -> LeftOut:
+        """Of a predictions table."""
+        typed = predictions[predictions["p_amf"].notna()]
+        least, most = limits.min_detection_score, limits.max_ood
+        return cls(
+            below=0 if least is None else int((typed[SCORE] < least).sum()),
+            unscored=0 if least is None else int(typed[SCORE].isna().sum()),
+            above=0 if most is None else int((typed[OOD] > most).sum()),
         )
-    return tuple(notes)
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        return LeftOut(self.below + other.below, self.unscored + other.unscored, self.above + other.above)
+
+    def notes(self, limits: Limits) -> tuple[str, ...]:
+        """The counts as sentences, for the limits that are set."""
+        notes: list[str] = []
+        if limits.min_detection_score is not None:
+            notes.append(
+                f"left out: {_figures(self.below)} with a detection score below {limits.min_detection_score:g}"
+            )
+            notes += [f"counted: {_figures(self.unscored)} without a detection score"] if self.unscored else []
+        if limits.max_ood is not None:
+            notes.append(f"left out: {_figures(self.above)} with ood above {limits.max_ood:g}")
+        return tuple(notes)
 
 
 def _figures(number: int) -> str:

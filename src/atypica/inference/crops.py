@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from atypica.core.errors import FigureError
 from atypica.data.figures import Figures
-from atypica.data.readers import MAX_PIXELS, is_tiff, read_header, read_plain
+from atypica.data.readers import MAX_PIXELS, decode_crop, is_tiff, read_header, read_plain
 from atypica.data.stack import Stack
 from atypica.inference.resolution import Origin
 
@@ -167,6 +167,30 @@ class ArrayCrops(CropSource):
         if isinstance(crop, FigureError):
             raise crop
         return Crop(crop, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class EncodedCrops(CropSource):
+    """Crops that are in memory as the bytes of image files, such as those of a shard.
+
+    Args:
+        figures: their table; `figure_id` names them in messages.
+        images: each file's bytes; for one that is not there, why.
+        max_pixels: a larger image is refused undecoded.
+    """
+
+    def __init__(self, figures: Figures, images: Sequence[bytes | FigureError], max_pixels: int = MAX_PIXELS) -> None:
+        self._names: list[str] = figures.table["figure_id"].tolist()
+        self._images, self._max_pixels = images, max_pixels
+
+    def read(self, row: int) -> Crop:
+        """See `CropSource.read`."""
+        image = self._images[row]
+        if isinstance(image, FigureError):
+            raise image
+        return Crop(*decode_crop(image, self._names[row], max_pixels=self._max_pixels))
 
     def close(self) -> None:
         """Nothing is open."""

@@ -15,7 +15,8 @@ from atypica.inference.crops import FileCrops
 from atypica.inference.model import Model
 from atypica.inference.pipeline import Plan, run
 from atypica.inference.predictions import strangeness
-from atypica.inference.resolution import Resolution, resolution_notes
+from atypica.inference.resolution import Resolution
+from atypica.inference.resolution_tally import ResolutionTally
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def labeled_logits(
         in_training=columns.in_training.count(True),
         unlabeled=int((~known).sum()),
         failed=int((~typed).sum()),
-        notes=(*figures.notes, *resolution_notes(columns.mpp, columns.origins)),
+        notes=(*figures.notes, *ResolutionTally.of(columns.mpp, columns.origins).notes),
     )
 
 

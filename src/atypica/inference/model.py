@@ -3,25 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
 
 from atypica.core.errors import SettingsError
 from atypica.core.machine import default_threads
 from atypica.data.detections import Boxes, Units
+from atypica.data.figures import Figures
 from atypica.data.readers import MAX_PIXELS
 from atypica.data.sources import Reading
 from atypica.inference.bundle import DEFAULT_BUNDLE, Bundle, read_bundle
 from atypica.inference.card import Card
 from atypica.inference.classifier import Classifier
-from atypica.inference.counting import Limits, counting_notes, leave_out
+from atypica.inference.counting import LeftOut, Limits, leave_out
 from atypica.inference.crop_sources import crops_for
+from atypica.inference.crops import CropSource
 from atypica.inference.engines import open_classifier
 from atypica.inference.intake import Source, take
 from atypica.inference.pipeline import BATCH, Plan, run
 from atypica.inference.predictions import tabulate
-from atypica.inference.resolution import Resolution, resolution_notes
+from atypica.inference.resolution import Resolution
+from atypica.inference.resolution_tally import ResolutionTally
 from atypica.inference.result import Result
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a model besides the figures; with the same, each figure's row is the same wherever it is typed.
+
+    Attributes:
+        threshold: p_amf from which a figure is AMF.
+        mpp: micrometers per pixel of figures that do not say it.
+        views: of each crop.
+        limits: which typed figures count.
+        max_pixels: a larger image is refused undecoded.
+    """
+
+    threshold: float
+    mpp: float | None = None
+    views: int = 1
+    limits: Limits = field(default_factory=Limits)
+    max_pixels: int = MAX_PIXELS
+
+
+class Typed(NamedTuple):
+    """Figures that were typed: their predictions, where their pixels came from, and at which resolutions."""
+
+    predictions: pd.DataFrame
+    crops: CropSource
+    resolution: Resolution
+    resolutions: ResolutionTally
 
 
 class Model:
@@ -38,6 +73,11 @@ class Model:
     def card(self) -> Card:
         """What the model is, what it was trained on, how good it is."""
         return self._bundle.card
+
+    @property
+    def path(self) -> Path:
+        """The folder or zip file of its bundle."""
+        return self._bundle.path
 
     @property
     def trained_on(self) -> frozenset[str] | None:
@@ -94,24 +134,50 @@ class Model:
             SettingsError: a setting is not possible.
         """
         cut = self.threshold(threshold)
-        plan = Plan(views, default_threads() if threads is None else threads, batch)
         reading = Reading(units, boxes, mpp, max_pixels, None if classes is None else tuple(classes))
         table, memory = take(source, max_pixels, None if figures is None else Path(figures), reading)
         limits = Limits.of(table, self.card, min_detection_score, max_ood)
-        resolution = Resolution(table, mpp)
-        crops = memory or crops_for(table, resolution, self.card, max_pixels)
-        columns = run(self.classifier, crops, resolution, len(table), plan, trained_on=self.trained_on)
-        predictions = tabulate(
-            table, columns.outputs, columns.errors, self.card, cut, columns.in_training, columns.border
-        )
-        predictions = leave_out(predictions, limits)
+        asked = Asked(cut, mpp, views, limits, max_pixels)
+        typed = self.type_figures(table, asked, memory, threads=threads, batch=batch)
         notes = (
             *table.notes,
-            *resolution_notes(columns.mpp, columns.origins),
-            *resolution.doubts,
-            *counting_notes(predictions, limits),
+            *typed.resolutions.notes,
+            *LeftOut.of(typed.predictions, limits).notes(limits),
         )
-        return Result(predictions, table, self.classifier, notes, views, crops, resolution, limits)
+        return Result(typed.predictions, table, self.classifier, notes, views, typed.crops, typed.resolution, limits)
+
+    def type_figures(
+        self,
+        figures: Figures,
+        asked: Asked,
+        crops: CropSource | None = None,
+        *,
+        threads: int | None = None,
+        batch: int = BATCH,
+        title: str | None = "typing",
+    ) -> Typed:
+        """Type figures whose table is known, all of them or a part.
+
+        Args:
+            figures: the table.
+            asked: what the predictions depend on.
+            crops: their pixels; None to read the files that the table names.
+            threads: worker threads; None for one a core.
+            batch: figures a batch.
+            title: of the progress bar; None for none.
+
+        Raises:
+            SettingsError: a setting is not possible.
+        """
+        plan = Plan(asked.views, default_threads() if threads is None else threads, batch)
+        resolution = Resolution(figures, asked.mpp)
+        crops = crops or crops_for(figures, resolution, self.card, asked.max_pixels)
+        columns = run(self.classifier, crops, resolution, len(figures), plan, title=title, trained_on=self.trained_on)
+        predictions = tabulate(
+            figures, columns.outputs, columns.errors, self.card, asked.threshold, columns.in_training, columns.border
+        )
+        tally = ResolutionTally.of(columns.mpp, columns.origins, resolution.overruled)
+        return Typed(leave_out(predictions, asked.limits), crops, resolution, tally)
 
     def threshold(self, wanted: float | str | None) -> float:
         """A threshold by value or by its name in the card; None for the default.

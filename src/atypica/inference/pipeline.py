@@ -122,7 +122,7 @@ def run(
     resolution: Resolution,
     count: int,
     plan: Plan,
-    title: str = "typing",
+    title: str | None = "typing",
     trained_on: frozenset[str] | None = None,
 ) -> Columns:
     """Type `count` figures. A figure that fails keeps its row, with the error.
@@ -131,6 +131,7 @@ def run(
 
     Every worker thread decodes, resamples and types whole lots by itself: on a CPU that keeps all cores busy with one
     thread a core. The source of the crops says what is best read together; results stand in the order of the table.
+    `title` is that of the progress bar; None for none.
     """
     columns = Columns.empty(count)
     step = max(1, min(plan.batch * CHUNK, -(-count // plan.threads)))

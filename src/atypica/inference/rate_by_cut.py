@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from atypica.evaluation.cuts import Keeps, even_cuts, kept_by_cut
-from atypica.inference.cases import called_amf, overall_interval
+from atypica.inference.case_counts import called_amf
+from atypica.inference.cases import overall_interval
 from atypica.inference.counting import OOD, SCORE, Limits, counted, leave_out
 
 COLUMNS = ("cut_by", "cut", "in_use", "figures", "amf", "amf_rate", "low", "high", "interval")

@@ -94,12 +94,9 @@ class Resolution:
         return file, Origin.SLIDE
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """The slides whose own resolution was taken although another was given, a sentence each."""
-        return tuple(
-            f"Resolution: {name} says {file:.4g} um/px itself, so the given {said:.4g} was not taken."
-            for name, (file, said) in self._overruled.items()
-        )
+    def overruled(self) -> dict[str, tuple[float, float]]:
+        """By slide: its own resolution, which was taken, and the other one that was given."""
+        return dict(self._overruled)
 
 
 def _possible(mpp: float) -> bool:
@@ -110,36 +107,3 @@ def _column(figures: Figures) -> NDArray[np.float64]:
     if "mpp" not in figures.table:
         return np.full(len(figures), np.nan)
     return figures.table["mpp"].to_numpy(dtype=np.float64)
-
-
-def resolution_notes(mpp: NDArray[np.float64], origins: list[Origin | None]) -> tuple[str, ...]:
-    """What was taken as the resolution, one sentence for each origin; an assumption is named as one.
-
-    Args:
-        mpp: (figures,), NaN where the figure was not read.
-        origins: where each came from, None where the figure was not read.
-    """
-    notes: list[str] = []
-    for origin in Origin:
-        values = mpp[[found == origin for found in origins]]
-        if len(values):
-            notes.append(_SENTENCES[origin].format(mpp=_range(values), figures=_count(len(values))))
-    return tuple(notes)
-
-
-_SENTENCES = {
-    Origin.SLIDE: "Resolution: {mpp} um/px from the slide's file ({figures}).",
-    Origin.COLUMN: "Resolution: {mpp} um/px from the column 'mpp' ({figures}).",
-    Origin.GIVEN: "Resolution: {mpp} um/px as given with --mpp ({figures}).",
-    Origin.TAG: "Resolution: {mpp} um/px from the TIFF's resolution tag ({figures}).",
-    Origin.ASSUMED: "Resolution: nothing says it, so {mpp} um/px was assumed ({figures}); give --mpp if that is wrong.",
-}
-
-
-def _range(values: NDArray[np.float64]) -> str:
-    low, high = f"{values.min():.4g}", f"{values.max():.4g}"
-    return low if low == high else f"{low} to {high}"
-
-
-def _count(number: int) -> str:
-    return f"{number:,} figure" + ("" if number == 1 else "s")

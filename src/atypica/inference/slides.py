@@ -14,7 +14,8 @@ from atypica.core.errors import AtypicaError, FigureError
 from atypica.data.figures import Figures, ListedSlide
 from atypica.data.slide import Slide, open_slide
 from atypica.evaluation.intervals import Interval, wilson
-from atypica.inference.cases import LEVEL, called_amf, no_figures, summarize_cases
+from atypica.inference.case_counts import called_amf
+from atypica.inference.cases import LEVEL, no_figures, summarize_cases
 from atypica.inference.counting import counted
 from atypica.inference.crop_sources import on_slides
 from atypica.inference.hotspot import HOTSPOT_MM2, Window, check_area, find_hotspot, window_size

@@ -12,7 +12,7 @@ from atypica.apps.cli.screen import MOST_ERRORS, counted, say, show_source
 from atypica.core.errors import ExitCode, MissingExtraError
 from atypica.data.figures import Figures
 from atypica.data.join import open_joined
-from atypica.inference.resolution import Origin, resolution_notes
+from atypica.inference.resolution_tally import ResolutionTally
 
 if TYPE_CHECKING:
     from atypica.models.embedding.embed import Embedded
@@ -107,19 +107,19 @@ class _Tally:
 
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
-        self._mpp = np.full(len(figures), np.nan)
-        self._origins: list[Origin | None] = [None] * len(figures)
+        self._resolutions = ResolutionTally()
         self._computed = 0
         self.errors: dict[int, str] = {}
 
     def add(self, part: Embedded) -> None:
         self._computed += part.computed
         self.errors |= part.errors
-        for row, (mpp, origin) in part.known.items():
-            self._mpp[row], self._origins[row] = mpp, origin
+        known = list(part.known.values())
+        mpp = np.array([mpp for mpp, _ in known], dtype=np.float64)
+        self._resolutions.add(ResolutionTally.of(mpp, [origin for _, origin in known]))
 
     def show(self, views: int) -> None:
-        for note in resolution_notes(self._mpp, self._origins):
+        for note in self._resolutions.notes:
             say(f"  {note}", "yellow" if "assumed" in note else "")
         total = (len(self._figures) - len(self.errors)) * views
         say(

@@ -33,7 +33,8 @@ from atypica.core.errors import SettingsError
 from atypica.core.machine import default_threads
 from atypica.inference.model import Model
 from atypica.inference.pipeline import BATCH
-from atypica.inference.resolution import POSSIBLE_MPP, Origin, Resolution, resolution_notes
+from atypica.inference.resolution import POSSIBLE_MPP, Origin, Resolution
+from atypica.inference.resolution_tally import ResolutionTally
 
 Done = TypeVar("Done")
 HEALTH = "/health"
@@ -190,7 +191,7 @@ class _Api:
 
 def _resolution_notes(rows: list[Row]) -> tuple[str, ...]:
     mpp = np.array([np.nan if row["error"] else row["mpp"] for row in rows], dtype=np.float64)
-    return resolution_notes(mpp, [None if row["error"] else Origin(row["mpp_origin"]) for row in rows])
+    return ResolutionTally.of(mpp, [None if row["error"] else Origin(row["mpp_origin"]) for row in rows]).notes
 
 
 def _body() -> dict[str, Any]:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from atypica.apps.cli.fan_out import HERE, FanOut
 from atypica.apps.cli.screen import say, show_files, show_result, show_source
+from atypica.apps.cli.shards_screen import deliver_shards, show_shards
 from atypica.apps.cli.slides_screen import show_slides
-from atypica.core.errors import OutputError
+from atypica.core.errors import OutputError, SettingsError
 from atypica.core.outputs import OutputFolder
 from atypica.data.detections import Boxes, Units, names_of
 from atypica.data.readers import MAX_PIXELS
+from atypica.data.shards import Shards, open_shards
 from atypica.data.sources import Reading, open_source
+from atypica.inference.counting import Limits
 from atypica.inference.hotspot import HOTSPOT_MM2, check_area
-from atypica.inference.model import load_model
+from atypica.inference.model import Asked, load_model
+from atypica.inference.parts.part import PART_SIZE
+from atypica.inference.parts.shards import classify_shards
+from atypica.inference.parts.table import classify_table
 from atypica.inference.pipeline import BATCH
 from atypica.inference.result import Result, TableFormat
+
+PARTS = "parts"
+"""The folder, within that of the results, where the parts of a run are until all is delivered."""
 
 
 def classify(
@@ -39,6 +49,8 @@ def classify(
     max_pixels: int = MAX_PIXELS,
     hotspot_mm2: float = HOTSPOT_MM2,
     format: Literal["csv", "parquet"] = "csv",
+    part_size: int = PART_SIZE,
+    fan_out: FanOut = HERE,
 ) -> int:
     """Type mitotic figures as normal (NMF) or atypical (AMF). Research use only, not a medical device.
 
@@ -47,11 +59,16 @@ def classify(
     and an overview picture. Exit status: 0 all typed, 3 some failed, 2 unusable input,
     4 the output cannot be written.
 
+    Figures in shards, and with --on those of other sources too, are typed in parts: a run that was stopped, even by a
+    kill, goes on with the same command. Of shards the parts are the result (predictions/part-*.parquet), with the
+    table of cases and no report.
+
     Parameters
     ----------
     source
         A folder of crops, one image, a multi-page TIFF, a figure table (CSV or Parquet), or a dataset's name; a slide
-        or region with --figures; or a table of slides (columns slide and figures).
+        or region with --figures; or a table of slides (columns slide and figures). In shards: Parquet with image bytes,
+        a tar file, a folder of such, or a quoted pattern such as "stacks/*.tif".
     out
         The folder for the results.
     figures
@@ -79,7 +96,7 @@ def classify(
         The same for figures with a higher ood: a number from 0 to 1, or 'card' for the limit of the model's card.
         It finds blur, blank tissue and ink, not look-alikes of mitotic figures.
     threads
-        Worker threads; one a core if not given.
+        Threads of each worker; one a core if not given, with --on as many as a worker has CPUs.
     report
         Write report.html.
     batch
@@ -90,26 +107,52 @@ def classify(
         Area of the hotspot on a slide: 2.37 square millimeters are ten high-power fields.
     format
         Of the tables.
+    part_size
+        Figures a part: what is lost at most when a run is stopped.
     """
     check_area(hotspot_mm2)
     loaded = load_model(model)
-    loaded.threshold(threshold)
+    cut = loaded.threshold(threshold)
+    how: dict[str, Any] = {"threads": threads, "batch": batch}
+    which: dict[str, Any] = {"min_detection_score": min_detection_score, "max_ood": max_ood}
+    shards = open_shards(source) if figures is None else None
+    if shards:
+        _refuse_detections(shards, units, boxes, classes)
+        prepare_folder(out)
+        show_shards(shards)
+        asked_of: dict[str, Any] = {"mpp": mpp, "views": views, "threshold": threshold, "max_pixels": max_pixels}
+        with fan_out.open() as executor:
+            done = classify_shards(
+                shards, out, loaded, **asked_of, **which, **how, part_size=part_size, executor=executor, say=say
+            )
+        return deliver_shards(done, out, format)
     reading = Reading(units, boxes, mpp, max_pixels, names_of(classes))
     table = open_source(source, figures=figures, reading=reading)
     prepare_folder(out)
     show_source(table)
-    result = loaded.classify(
-        table,
-        mpp=mpp,
-        views=views,
-        threshold=threshold,
-        threads=threads,
-        batch=batch,
-        max_pixels=max_pixels,
-        min_detection_score=min_detection_score,
-        max_ood=max_ood,
-    )
-    return deliver(result, out, report=report, table_format=format, hotspot_mm2=hotspot_mm2)
+    finish: dict[str, Any] = {"report": report, "table_format": format, "hotspot_mm2": hotspot_mm2}
+    if fan_out.on == "serial":
+        result = loaded.classify(
+            table, mpp=mpp, views=views, threshold=threshold, max_pixels=max_pixels, **which, **how
+        )
+        return deliver(result, out, **finish)
+    asked = Asked(cut, mpp, views, Limits.of(table, loaded.card, **which), max_pixels)
+    with fan_out.open() as executor:
+        done = classify_table(table, out / PARTS, loaded, asked, executor, **how, part_size=part_size, say=say)
+    status = deliver(done.result, out, **finish)
+    if done.failed:
+        say(f"what was typed is kept in {done.folder.folder}: the same command tries the rest again", "yellow")
+    else:
+        done.folder.remove()
+    return status
+
+
+def _refuse_detections(shards: Shards, *given: object) -> None:
+    if any(value is not None for value in given):
+        raise SettingsError(
+            f"{shards.name} is in shards, but --units, --boxes and --classes are of detections on slides",
+            "leave them out",
+        )
 
 
 def prepare_folder(out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -34,32 +35,42 @@ def show_source(figures: Figures) -> None:
 
 def show_result(result: Result) -> None:
     """The resolution that was taken, what failed, and the rates."""
-    for note in result.notes[len(result.figures.notes) :]:
-        say(f"  {note}", "yellow" if "assumed" in note else "")
-    trained = flattery(int(flags(result.predictions, "in_training").sum()), len(result.predictions) - result.failed)
-    if trained:
-        say(f"  {trained}", "bold yellow")
-    _show_failed(result)
-    if result.failed < len(result.predictions):
-        _show_cases(result)
-
-
-def _show_failed(result: Result) -> None:
-    if not result.failed:
-        return
+    show_notes(result.notes[len(result.figures.notes) :])
+    typed = len(result.predictions) - result.failed
+    show_training(int(flags(result.predictions, "in_training").sum()), typed)
     errors = result.predictions.loc[result.predictions["p_amf"].isna(), ["figure_id", "error"]]
-    say(f"{result.failed} of {counted(len(result.predictions), 'figure')} failed:", "bold red")
-    for figure, error in errors.head(MOST_ERRORS).itertuples(index=False):
+    show_failed(result.failed, len(result.predictions), errors.head(MOST_ERRORS).itertuples(index=False))
+    if typed:
+        referred = int((flags(result.predictions, "abstain") & counts(result.predictions)).sum())
+        show_cases(result.cases(), float(result.predictions["threshold"].dropna().iloc[0]), referred)
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """What was understood, an assumption standing out."""
+    for note in notes:
+        say(f"  {note}", "yellow" if "assumed" in note else "")
+
+
+def show_training(number: int, figures: int) -> None:
+    """That `number` of the typed figures trained the model, where some did."""
+    if trained := flattery(number, figures):
+        say(f"  {trained}", "bold yellow")
+
+
+def show_failed(number: int, figures: int, first: Iterable[tuple[str, str]]) -> None:
+    """How many figures failed, and the first of them with their errors."""
+    if not number:
+        return
+    say(f"{number} of {counted(figures, 'figure')} failed:", "bold red")
+    for figure, error in first:
         say(f"  {figure}: {error}", "red")
-    if len(errors) > MOST_ERRORS:
-        say(f"  ... and {len(errors) - MOST_ERRORS} more, see the column 'error'", "red")
+    if number > MOST_ERRORS:
+        say(f"  ... and {number - MOST_ERRORS} more, see the column 'error'", "red")
 
 
-def _show_cases(result: Result) -> None:
-    cases = result.cases()
-    table = Table(
-        title=f"AMF rate at threshold {_threshold(result):.2f}", title_justify="left", box=None, pad_edge=False
-    )
+def show_cases(cases: pd.DataFrame, threshold: float, referred: int) -> None:
+    """The AMF rate of cases, and how many figures a person should look at."""
+    table = Table(title=f"AMF rate at threshold {threshold:.2f}", title_justify="left", box=None, pad_edge=False)
     table.add_column("case")
     for column in ("figures", "AMF", "AMF rate", "95 % interval"):
         table.add_column(column, justify="right")
@@ -76,13 +87,8 @@ def _show_cases(result: Result) -> None:
     if cases["few_figures"].any():
         say(f"  few: fewer than {FEW_FIGURES} counted figures, the rate means little")
     say(f"  interval of 'all': {total['interval']}")
-    referred = int((flags(result.predictions, "abstain") & counts(result.predictions)).sum())
     if referred:
         say(f"  {counted(referred, 'figure')} to be looked at by a person (column 'abstain')")
-
-
-def _threshold(result: Result) -> float:
-    return float(result.predictions["threshold"].dropna().iloc[0])
 
 
 def _cells(row: pd.Series) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,20 @@ from atypica.inference.result import Result
 Rows = NDArray[np.int64]
 
 
+class TableDone(NamedTuple):
+    """A table that was typed in parts.
+
+    Attributes:
+        result: as `Model.classify` gives it; the figures of a part that could not be done have failed.
+        folder: of the parts; to be removed when the result is delivered.
+        failed: part to the reason why it could not be done.
+    """
+
+    result: Result
+    folder: PartsFolder
+    failed: dict[str, str]
+
+
 def classify_table(
     figures: Figures,
     out: Path,
@@ -37,12 +52,12 @@ def classify_table(
     batch: int = BATCH,
     part_size: int = PART_SIZE,
     say: Say = lambda _: None,
-) -> tuple[Result, PartsFolder]:
+) -> TableDone:
     """Type a figure table in parts that `executor` does; the result is that of `Model.classify`.
 
     Args:
         figures: the table.
-        out: the folder for the parts; to be removed (`PartsFolder.remove`) when the result is delivered.
+        out: the folder for the parts.
         model: the model.
         asked: what the predictions depend on.
         executor: where the parts are typed.
@@ -50,9 +65,6 @@ def classify_table(
         batch: figures a batch.
         part_size: figures a part; whole slides stay together.
         say: called with a line on what is lost, or done again.
-
-    Returns:
-        The result, in which the figures of a part that could not be done have failed, and where the parts are.
 
     Raises:
         SettingsError: a setting is not possible, or `out` holds parts of a run with other settings.
@@ -73,7 +85,7 @@ def classify_table(
     )
     crops = crops_for(figures, resolution, model.card, asked.max_pixels)
     result = Result(predictions, figures, model.classifier, notes, asked.views, crops, resolution, asked.limits)
-    return result, folder
+    return TableDone(result, folder, run.failed)
 
 
 def _put_together(

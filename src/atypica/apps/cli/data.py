@@ -20,7 +20,7 @@ from atypica.data.figures import Figures, read_table
 from atypica.data.sources import DATASETS, data_home, find_dataset, open_source
 from atypica.data.splits import Strata, holdout, kfold, leave_one_out, official, split_table
 
-app = App(name="data", help="List, fetch, describe, audit and split datasets of mitotic figures.")
+app = App(name="data", help="List, fetch, describe, audit, split and pack datasets of mitotic figures.")
 
 
 @app.command(name="list")
@@ -58,6 +58,45 @@ def fetch(*names: str, home: Path | None = None, mirror: str | None = None, agai
         raise SourceError("no dataset is named", f"name one or more of {', '.join(DATASETS)}")
     for name in names:
         run_fetch(name, home=home, mirror=mirror, again=again, say=say)
+
+
+@app.command
+def pack(
+    source: str,
+    *,
+    out: Path,
+    format: Literal["parquet", "tar", "tiff"] = "parquet",
+    size: int = 10_000,
+    repeat: int = 1,
+    mpp: float | None = None,
+) -> ExitCode:
+    """Write figures as shards, files of thousands each, for 'classify' at size. A stopped run goes on.
+
+    Files of crops are taken as they are; figures on slides are cut, 64 micrometers wide, as PNG.
+    Exit status: 0 all packed, 3 some figures could not be read (Parquet and tar keep their rows, without an image).
+
+    Parameters
+    ----------
+    source
+        A dataset's name, a folder, a figure table, or a table of slides.
+    out
+        The folder for the shards: an empty one, or one that was begun with the same settings.
+    format
+        Parquet and tar keep all columns; a TIFF stack keeps pixels and resolution alone, so no cases.
+    size
+        Figures a shard.
+    repeat
+        How often all figures are written, with other ids: to try what many figures cost.
+    mpp
+        Micrometers per pixel of slides that do not say it.
+    """
+    from atypica.inference.packing import pack as run_pack
+
+    figures = open_source(source)
+    show_source(figures)
+    done = run_pack(figures, out, format, size=size, repeat=repeat, mpp=mpp)
+    data_screen.show_packed(out, len(figures) * repeat, done.kept, len(done.files), done.errors)
+    return ExitCode.SOME_FAILED if done.errors else ExitCode.OK
 
 
 @app.command

@@ -185,6 +185,16 @@ def show_split(figures: Figures, parts: pd.DataFrame) -> None:
     show_table(table)
 
 
+def show_packed(out: Path, figures: int, kept: int, shards: int, errors: dict[str, str]) -> None:
+    """What was written, and what could not be read."""
+    for figure, reason in list(errors.items())[:SHOWN]:
+        say(f"  {figure}: {reason}", "red")
+    if errors:
+        say(f"{counted(len(errors), 'figure')} could not be read, and have no image", "bold red")
+    before = f", {kept} of them by an earlier run" if kept else ""
+    say(f"wrote {out}: {counted(figures, 'figure')} in {counted(shards, 'shard')}{before}")
+
+
 def _table(*columns: str) -> Table:
     """A plain table; a heading that starts with '>' is of numbers, at the right."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))

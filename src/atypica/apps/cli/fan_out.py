@@ -44,3 +44,7 @@ class FanOut:
             self.on, workers=self.workers, cpus=self.cpus_per_worker, gpus=self.gpus_per_worker, say=say
         ) as executor:
             yield executor
+
+
+HERE = FanOut()
+"""One job after the other, in this process."""

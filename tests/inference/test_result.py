@@ -61,3 +61,20 @@ def test_full_disk_keeps_the_old_table_and_leaves_no_part(result, tmp_path, monk
     assert raised.value.exit_code == ExitCode.NO_ROOM
     assert old.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"cases.{kind}", f"predictions.{kind}"]
+
+
+def test_kept_maps_are_those_that_are_made_anew(tiny_bundle, monkeypatch):
+    crops = np.random.default_rng(5).integers(0, 256, (11, 90, 90, 3), dtype=np.uint8)
+    kept = atypica.load_model(tiny_bundle).classify(crops, mpp=0.25, views=8)
+    assert kept.maps is not None
+    monkeypatch.setattr("atypica.inference.model.MAPS", 10)
+    anew = atypica.load_model(tiny_bundle).classify(crops, mpp=0.25, views=8)
+    assert anew.maps is None
+    for mine, theirs in zip(kept.explain([7, 2, 9]), anew.explain([7, 2, 9]), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def test_the_gallery_types_no_figure_again(tiny_bundle, monkeypatch):
+    result = atypica.load_model(tiny_bundle).classify(np.zeros((3, 90, 90, 3), np.uint8), mpp=0.25)
+    monkeypatch.setattr("atypica.inference.classifier.OnnxClassifier.forward", None)
+    assert result.explain([0, 2])[1].shape == (2, 4, 4)

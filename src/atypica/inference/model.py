@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from atypica.core.errors import SettingsError
 from atypica.core.machine import default_threads
@@ -29,6 +31,10 @@ from atypica.inference.predictions import tabulate
 from atypica.inference.resolution import Resolution
 from atypica.inference.resolution_tally import ResolutionTally
 from atypica.inference.result import Result
+
+MAPS = 10_000
+"""Of at most as many figures the activation maps are kept (100 bytes a figure with the shipped model), so that the
+report's gallery need not type its figures again."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,15 @@ class Asked:
 
 
 class Typed(NamedTuple):
-    """Figures that were typed: their predictions, where their pixels came from, and at which resolutions."""
+    """Figures that were typed: their predictions, where their pixels came from, and at which resolutions; their
+    activation maps (n, h, w), NaN for one that failed, if they were asked for.
+    """
 
     predictions: pd.DataFrame
     crops: CropSource
     resolution: Resolution
     resolutions: ResolutionTally
+    maps: NDArray[np.float32] | None = None
 
 
 class Model:
@@ -138,13 +147,16 @@ class Model:
         table, memory = take(source, max_pixels, None if figures is None else Path(figures), reading)
         limits = Limits.of(table, self.card, min_detection_score, max_ood)
         asked = Asked(cut, mpp, views, limits, max_pixels)
-        typed = self.type_figures(table, asked, memory, threads=threads, batch=batch)
+        maps = len(table) <= MAPS
+        typed = self.type_figures(table, asked, memory, threads=threads, batch=batch, maps=maps)
         notes = (
             *table.notes,
             *typed.resolutions.notes,
             *LeftOut.of(typed.predictions, limits).notes(limits),
         )
-        return Result(typed.predictions, table, self.classifier, notes, views, typed.crops, typed.resolution, limits)
+        return Result(
+            typed.predictions, table, self.classifier, notes, views, typed.crops, typed.resolution, limits, typed.maps
+        )
 
     def type_figures(
         self,
@@ -155,6 +167,7 @@ class Model:
         threads: int | None = None,
         batch: int = BATCH,
         title: str | None = "typing",
+        maps: bool = False,
     ) -> Typed:
         """Type figures whose table is known, all of them or a part.
 
@@ -165,6 +178,7 @@ class Model:
             threads: worker threads; None for one a core.
             batch: figures a batch.
             title: of the progress bar; None for none.
+            maps: keep the activation maps.
 
         Raises:
             SettingsError: a setting is not possible.
@@ -172,12 +186,15 @@ class Model:
         plan = Plan(asked.views, default_threads() if threads is None else threads, batch)
         resolution = Resolution(figures, asked.mpp)
         crops = crops or crops_for(figures, resolution, self.card, asked.max_pixels)
-        columns = run(self.classifier, crops, resolution, len(figures), plan, title=title, trained_on=self.trained_on)
+        columns = run(
+            self.classifier, crops, resolution, len(figures), plan, title, trained_on=self.trained_on, maps=maps
+        )
         predictions = tabulate(
             figures, columns.outputs, columns.errors, self.card, asked.threshold, columns.in_training, columns.border
         )
         tally = ResolutionTally.of(columns.mpp, columns.origins, resolution.overruled)
-        return Typed(leave_out(predictions, asked.limits), crops, resolution, tally)
+        kept = columns.outputs.get("cam") if maps else None
+        return Typed(leave_out(predictions, asked.limits), crops, resolution, tally, kept)
 
     def threshold(self, wanted: float | str | None) -> float:
         """A threshold by value or by its name in the card; None for the default.

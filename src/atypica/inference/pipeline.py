@@ -124,6 +124,7 @@ def run(
     plan: Plan,
     title: str | None = "typing",
     trained_on: frozenset[str] | None = None,
+    maps: bool = False,
 ) -> Columns:
     """Type `count` figures. A figure that fails keeps its row, with the error.
 
@@ -131,13 +132,14 @@ def run(
 
     Every worker thread decodes, resamples and types whole lots by itself: on a CPU that keeps all cores busy with one
     thread a core. The source of the crops says what is best read together; results stand in the order of the table.
-    `title` is that of the progress bar; None for none.
+    `title` is that of the progress bar; None for none. With `maps` the activation maps are kept too (output `cam`).
     """
     columns = Columns.empty(count)
+    names = (*needed(classifier.card), *(["cam"] if maps else []))
     step = max(1, min(plan.batch * CHUNK, -(-count // plan.threads)))
 
     def work(rows: Sequence[int]) -> list[Typed]:
-        return list(_type(classifier, crops, resolution, rows, plan, trained_on))
+        return list(_type(classifier, crops, resolution, rows, plan, trained_on, names))
 
     with ProgressBar(title, count) as bar:
         for lot in in_order(work, crops.lots(count, step), plan.threads):
@@ -170,6 +172,7 @@ def _type(
     rows: Sequence[int],
     plan: Plan,
     trained_on: frozenset[str] | None,
+    names: Sequence[str],
 ) -> Iterator[Typed]:
     """Type a lot of any size, of whose pixels only those of a few batches are held at a time."""
     read = crops.read_lot(rows)
@@ -182,7 +185,7 @@ def _type(
             except FigureError as error:
                 errors[row] = one_line(error)
         stack = [part.crop for part in prepared.values()]
-        outputs = _forward(classifier, np.stack(stack), plan) if stack else {}
+        outputs = _forward(classifier, np.stack(stack), plan, names) if stack else {}
         yield Typed({row: _known(part, trained_on) for row, part in prepared.items()}, errors, outputs)
 
 
@@ -191,8 +194,7 @@ def _known(part: Prepared, trained_on: frozenset[str] | None) -> Known:
     return Known(part.mpp, part.origin, part.border, in_training)
 
 
-def _forward(classifier: Classifier, crops: NDArray[np.uint8], plan: Plan) -> Outputs:
-    names = needed(classifier.card)
+def _forward(classifier: Classifier, crops: NDArray[np.uint8], plan: Plan, names: Sequence[str]) -> Outputs:
     starts = range(0, len(crops), plan.batch)
     parts = [forward_views(classifier, crops[start : start + plan.batch], plan.views, names) for start in starts]
     return {name: np.concatenate([part[name] for part in parts]) for name in names}

@@ -43,6 +43,7 @@ class Result:
         notes: what was understood and assumed, as sentences.
         views: how many views of each crop were averaged.
         limits: which typed figures count.
+        maps: the activation maps of all figures (n, h, w), if they were kept.
     """
 
     predictions: pd.DataFrame
@@ -53,6 +54,7 @@ class Result:
     crops: CropSource = field(repr=False)
     resolution: Resolution = field(repr=False)
     limits: Limits = field(default_factory=Limits)
+    maps: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
     def card(self) -> Card:
@@ -114,6 +116,8 @@ class Result:
 
     def _explain(self, rows: list[int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         crops = np.stack([prepare(self.classifier, self.crops, self.resolution, row).crop for row in rows])
+        if self.maps is not None:
+            return crops, self.maps[rows]
         return crops, forward_views(self.classifier, crops, self.views, ["cam"])["cam"]
 
     def write(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from atypica.core.errors import BundleError, OutputError
+from atypica.data.figures import Figures
 from atypica.inference.classifier import DEVICE
+from atypica.inference.counting import SCORE
 from atypica.inference.crops import EncodedCrops
 from atypica.inference.model import Asked, Model, load_model
 from atypica.inference.parts.file import PartRecord, write_part
@@ -82,7 +85,8 @@ class PartWorker:
             OutputError: it cannot be written.
         """
         given, tables, resolutions = self._made_by, list[pd.DataFrame](), ResolutionTally()
-        for figures, images in part.rows.read():
+        for rows, images in part.rows.read():
+            figures = _with_scores(rows) if given.asked.limits.min_detection_score is not None else rows
             crops = None if images is None else EncodedCrops(figures, images, given.asked.max_pixels)
             typed = self._model.type_figures(
                 figures, given.asked, crops, threads=given.threads, batch=given.batch, title=None
@@ -91,3 +95,8 @@ class PartWorker:
             resolutions.add(typed.resolutions)
         write_part(tables, PartRecord(part.identity, resolutions), given.folder / f"{part.name}.parquet")
         return PartDone(part.size, sum(int(table["p_amf"].isna().sum()) for table in tables))
+
+
+def _with_scores(figures: Figures) -> Figures:
+    """Figures with the column that a limit is set on; a shard without it has figures that nobody doubted."""
+    return figures if SCORE in figures.table else replace(figures, table=figures.table.assign(**{SCORE: np.nan}))

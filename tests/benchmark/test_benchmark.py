@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from carrying import Carrying
+from pandas.testing import assert_frame_equal
 from scipy.special import expit
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from tiny_suite import SETTINGS, suite_values
@@ -23,6 +25,7 @@ from atypica.data.drawn import draw_figures
 from atypica.data.leaks import Pixels, leaks
 from atypica.data.sources import open_source
 from atypica.evaluation.bootstrap import BootstrapSettings
+from atypica.scale.open import open_executor
 from atypica.training.recipe import load_recipe
 from atypica.training.train import train
 
@@ -75,6 +78,28 @@ def test_a_stopped_benchmark_goes_on_without_training_a_fold_twice(out, found):
     assert ledger(out, "plain") == ["fold 0", "fold 1"]
     assert ledger(out, "no noise") == ["fold 0", "fold 1"]
     assert weights_time(out) == json.loads((out / "stopped.json").read_text())
+
+
+def test_work_done_elsewhere_comes_to_the_same_and_this_process_keeps_the_ledger(suite, out, found, tmp_path):
+    said, executor = [], Carrying(lost=("it was killed",))
+    elsewhere = run_suite(suite.only(["plain", "to come"]), tmp_path, FAST, said.append, executor)
+    assert ledger(tmp_path, "plain") == ledger(out, "plain")
+    for test in ("Inner", "Other", "Left out"):
+        assert_frame_equal(predictions(tmp_path, test), predictions(out, test))
+    assert [one.label for one in elsewhere.failures] == ["to come"]
+    assert sum("a worker was lost" in line and "it was killed" in line for line in said) == len(executor.jobs) == 3
+    again = Carrying()
+    run_suite(suite.only(["plain", "to come"]), tmp_path, FAST, executor=again)
+    assert len(again.jobs) == 1, "of a finished run only the test sets are asked for"
+
+
+@pytest.mark.slow
+def test_two_processes_come_to_what_one_does(suite, out, found, tmp_path):
+    with open_executor("processes", workers=2) as executor:
+        run_suite(suite, tmp_path, FAST, executor=executor)
+    for label in ("plain", "no noise"):
+        assert sorted(ledger(tmp_path, label)) == ledger(out, label)
+    assert_frame_equal(predictions(tmp_path, "Inner"), predictions(out, "Inner"))
 
 
 def test_a_run_that_fails_is_a_row_with_its_error_and_the_rest_goes_on(out, found):

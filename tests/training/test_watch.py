@@ -191,6 +191,14 @@ def test_validation_changes_no_weight_of_a_training(figures, tmp_path):
     assert weights[0] == weights[1]
 
 
+def test_one_of_the_processes_of_a_slurm_job_trains_alone(figures, tmp_path, monkeypatch):
+    job = {"JOB_ID": "7", "JOB_NAME": "ray", "NTASKS": "2", "NNODES": "2", "NODELIST": "node[1-2]", "PROCID": "1"}
+    for name, value in job.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    run = Run.open(tmp_path, recipe("training.epochs=1"), figures)
+    assert train_fold(run, run.load_crops(), 0, views=(1,))["figures"] > 0
+
+
 def test_figures_of_one_class_can_be_watched_by_their_loss_alone(figures, tmp_path):
     mixed = by_dataset(figures, np.where(figures.labels == 1, "a", "b"))
     run = Run.open(tmp_path / "auroc", recipe("split.by=dataset", "training.keep=best_auroc"), mixed)
@@ -264,10 +272,8 @@ def attempted(figures, folder, plan, *more, kill_after=99):
         second = chosen.optimizer.lr != run.recipe.optimizer.lr
         return dict(AUROC[plan[fold][int(second)]])
 
-    attempts = Attempts(run, work, said.append)
-    for fold in range(len(plan)):
-        attempts.first(fold)
-    attempts.judge_siblings()
+    attempts = Attempts(run, range(len(plan)), said.append)
+    attempts.complete(lambda pending: attempts.keep(pending[0], work(pending[0].fold, pending[0].recipe), 1.0))
     return done, said, run.ledger
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from atypica.benchmark.predict import Predicted, Typist
-from atypica.benchmark.runs import Say, Work, open_run, train_folds
+from atypica.benchmark.predict import Predicted
+from atypica.benchmark.rounds import Rounds
+from atypica.benchmark.runs import Say, Work
 from atypica.benchmark.scoring import compare_fold_results, compare_on, score
-from atypica.benchmark.suite import OWN, Entry, Suite
+from atypica.benchmark.suite import OWN, Suite
 from atypica.benchmark.testset import TestFigures, case_count
-from atypica.core.errors import AtypicaError, OutputError
-from atypica.core.files import write_text
+from atypica.core.errors import AtypicaError
+from atypica.core.executor import Executor, Serial
 from atypica.data.figures import Figures
 from atypica.data.leaks import Pixels
 from atypica.data.sources import open_source
@@ -46,7 +45,9 @@ class Options:
     command: str = ""
 
 
-def run_suite(suite: Suite, out: Path, options: Options, say: Say = lambda _: None) -> Leaderboard | None:
+def run_suite(
+    suite: Suite, out: Path, options: Options, say: Say = lambda _: None, executor: Executor | None = None
+) -> Leaderboard | None:
     """Run a suite in a folder, or go on with it; None where only some folds were to be trained.
 
     A run that fails becomes a `Failure` and the rest goes on; its traceback is kept under `OUT/errors/`.
@@ -56,6 +57,7 @@ def run_suite(suite: Suite, out: Path, options: Options, say: Say = lambda _: No
         out: `runs/` and `predictions/` in it are taken up as they are.
         options: see there.
         say: called with a line about every finished step.
+        executor: what trains and predicts; one after the other, here, if None.
 
     Raises:
         SourceError: the training source cannot be opened.
@@ -64,17 +66,11 @@ def run_suite(suite: Suite, out: Path, options: Options, say: Say = lambda _: No
     source = open_source(suite.data)
     say(f"{source.name}: {len(source)} figures")
     work, tests = _open(suite, source, out, options, say)
-    predicted: list[Predicted] = []
-    for entry in suite.entries:
-        for seed in suite.seeds:
-            try:
-                predicted += _run(work, entry, seed, options.folds_only)
-            except OutputError:
-                raise
-            except Exception as error:  # one run's fault, whatever it is, must not end the others
-                work.fail(entry, seed, _reason(out, entry, seed, error))
+    rounds = Rounds(work, executor or Serial(), options.folds_only)
+    rounds.train()
     if options.folds_only:
         return None
+    predicted = rounds.predict()
     sources = [source, *(test.figures for test in work.tests)]
     of_sources = [f"{figures.name}: {note}" for figures in sources for note in figures.notes]
     notes = tuple(dict.fromkeys([*of_sources, *work.notes]))
@@ -105,23 +101,6 @@ def _left_out_set(name: str, note: str, source: Figures) -> TestSet:
     labels = source.labels
     words = "; ".join(filter(None, [note, "each figure by the network that has not seen it"]))
     return TestSet(name, source.name, len(source), int(np.nansum(labels)), case_count(source), note=words)
-
-
-def _run(work: Work, entry: Entry, seed: int, folds_only: Sequence[int]) -> list[Predicted]:
-    run = open_run(work, entry, seed)
-    typist = Typist(work, entry, seed, run)
-    _ = typist.screened  # a leak that is refused is told before hours of training
-    train_folds(run, f"{entry.label}, seed {seed}", work.say, folds_only)
-    return [] if folds_only else typist.predict()
-
-
-def _reason(out: Path, entry: Entry, seed: int, error: Exception) -> str:
-    """Why a run failed, in a line; its traceback is kept."""
-    kept = out / "errors" / f"{entry.label}-seed-{seed}.txt"
-    write_text(kept, "".join(traceback.format_exception(error)))
-    if not isinstance(error, AtypicaError):
-        return f"{type(error).__name__}: {error}"
-    return f"{error.message} ({error.fix})" if error.fix else error.message
 
 
 def _leaderboard(

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from atypica.benchmark.predictions import Answers, figure_columns, kept_answers, write_predictions
-from atypica.benchmark.runs import Work
-from atypica.benchmark.suite import Entry, Leaks, TestSpec
+from atypica.benchmark.runs import Member, Work
+from atypica.benchmark.suite import Leaks, TestSpec
 from atypica.benchmark.testset import TestFigures
 from atypica.core.errors import AtypicaError, BundleError, EvaluationError, SourceError
 from atypica.core.files import sha256_bytes
@@ -96,13 +96,12 @@ class Typist:
 
     Attributes:
         work: what all runs share.
-        entry, seed: which run.
+        member: which run.
         run: with all folds finished.
     """
 
     work: Work
-    entry: Entry
-    seed: int
+    member: Member
     run: Run
 
     def predict(self) -> list[Predicted]:
@@ -112,14 +111,14 @@ class Typist:
             try:
                 found += self._typed(test, table)
             except AtypicaError as error:
-                self.work.fail(self.entry, self.seed, f"{test.spec.name}: {error.message}")
+                self.work.fail(self.member, f"{test.spec.name}: {error.message}")
         return found
 
     def _typed(self, test: TestFigures, table: pd.DataFrame) -> list[Predicted]:
         found = [self._predicted("ensemble", test, table, self._folds(test, table), self.operating)]
         if self.distilled:
             found.append(self._predicted("distilled", test, table, self._student(test, table), self.distilled))
-        self.work.say(f"{self.entry.label}, seed {self.seed}: {test.spec.name} predicted")
+        self.work.say(f"{self.member}: {test.spec.name} predicted")
         return found
 
     @cached_property
@@ -164,11 +163,11 @@ class Typist:
         return fold_networks(self.run)
 
     def _folds(self, test: TestFigures, table: pd.DataFrame) -> Answers:
-        file = self.work.file(self.entry.label, self.seed, test.spec.name)
+        file = self.work.file(self.member, test.spec.name)
         return self._answers(test, table, file, self.run.recipe.fold_hash, lambda: self._networks)
 
     def _student(self, test: TestFigures, table: pd.DataFrame) -> Answers:
-        file = self.work.file(self.entry.label, self.seed, f"{test.spec.name}.distilled")
+        file = self.work.file(self.member, f"{test.spec.name}.distilled")
         return self._answers(test, table, file, self.run.recipe.hash, lambda: [student_network(self.run)])
 
     def _answers(
@@ -205,7 +204,7 @@ class Typist:
         suite, run = self.work.suite, self.run
         shared = _shared_cases(run, test)
         return Predicted(
-            self.entry.label, self.seed, kind, test.spec.name, table, answers, operating, _ensemble(run.recipe),
+            self.member.label, self.member.seed, kind, test.spec.name, table, answers, operating, _ensemble(run.recipe),
             run.split_hash, suite.leaks, shared, run.ledger.collapses(),
         )  # fmt: skip
 
@@ -248,11 +247,11 @@ class Typist:
             logits = self.held_out["disagreement_0_views1"].to_numpy(dtype=np.float64)
             disagreement = np.where(own, logits[:, None], np.nan)
         answers = Answers(amf, subtype, disagreement)
-        file = self.work.file(self.entry.label, self.seed, spec.name)
+        file = self.work.file(self.member, spec.name)
         write_predictions(file, table, answers, f"{run.recipe.fold_hash}-{run.data_hash}")
         none = Operating(None, None, CIRCULAR)
         return Predicted(
-            self.entry.label, self.seed, "left-out", spec.name, table, answers, none, BY_LOGIT,
+            self.member.label, self.member.seed, "left-out", spec.name, table, answers, none, BY_LOGIT,
             run.split_hash, self.work.suite.leaks, 0, run.ledger.collapses(),
         )  # fmt: skip
 

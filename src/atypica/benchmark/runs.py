@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atypica.benchmark.suite import Entry, Suite
+from atypica.benchmark.suite import Suite
 from atypica.benchmark.testset import TestFigures
 from atypica.core.errors import SettingsError
 from atypica.data.figures import Figures
 from atypica.evaluation.leaderboard import Failure
-from atypica.training.crossval import cross_validate
 from atypica.training.ledger import Ledger
 from atypica.training.recipe import Recipe, load_recipe
 from atypica.training.run import Run
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a benchmark.
+
+    Attributes:
+        label: of its entry.
+        seed: of its training.
+    """
+
+    label: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.label}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -44,18 +58,29 @@ class Work:
     notes: list[str] = field(default_factory=list[str])
     failures: list[Failure] = field(default_factory=list[Failure])
 
-    def fail(self, entry: Entry, seed: int, words: str) -> None:
+    @property
+    def quiet(self) -> Work:
+        """The same for another process, which says and notes nothing that this one does not find out as well."""
+        return replace(self, say=_silent, notes=[], failures=[])
+
+    @property
+    def members(self) -> list[Member]:
+        """Every run, in the order of the suite."""
+        return [Member(entry.label, seed) for entry in self.suite.entries for seed in self.suite.seeds]
+
+    def fail(self, member: Member, words: str) -> None:
         """Note that a run, or one of its test sets, came to nothing, and say so."""
-        self.failures.append(Failure(entry.label, seed, self.suite.label(entry.label, seed), words))
-        self.say(f"{entry.label}, seed {seed} failed: {words}")
+        shown = self.suite.label(member.label, member.seed)
+        self.failures.append(Failure(member.label, member.seed, shown, words))
+        self.say(f"{member} failed: {words}")
 
-    def run_folder(self, label: str, seed: int) -> Path:
-        """Where a run is kept."""
-        return run_folder(self.out, label, seed)
-
-    def file(self, label: str, seed: int, test: str) -> Path:
+    def file(self, member: Member, test: str) -> Path:
         """Where the predictions of a run for a test set are kept."""
-        return self.out / "predictions" / label / f"seed-{seed}" / f"{test}.parquet"
+        return self.out / "predictions" / member.label / f"seed-{member.seed}" / f"{test}.parquet"
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
 
 
 def run_folder(out: Path, label: str, seed: int) -> Path:
@@ -92,20 +117,21 @@ def place_run(suite: Suite, out: Path, label: str, folder: Path) -> None:
     place.symlink_to(folder.resolve(), target_is_directory=True)
 
 
-def open_run(work: Work, entry: Entry, seed: int) -> Run:
-    """The run of an entry and seed; figures with a blank in the column that `split.by` names are left out.
+def open_run(work: Work, member: Member) -> Run:
+    """The run of a member; figures with a blank in the column that `split.by` names are left out.
 
     Raises:
         SettingsError: no such recipe; the folder holds a run of another one.
         SourceError: figures that cannot be trained on.
     """
-    folder = work.run_folder(entry.label, seed)
-    recipe = _as_it_lies(folder, work.suite.recipe_of(entry, seed))
+    folder = run_folder(work.out, member.label, member.seed)
+    (entry,) = work.suite.only([member.label]).entries
+    recipe = _as_it_lies(folder, work.suite.recipe_of(entry, member.seed))
     source, column = work.source, recipe.split.by
     if column and column in source.table:
         known = source.table[column].notna().to_numpy()
         if not known.all():
-            work.notes.append(f"{entry.label}: {int((~known).sum()):,} figures without {column} are left out")
+            work.notes.append(f"{member.label}: {int((~known).sum()):,} figures without {column} are left out")
             work.say(work.notes[-1])
             source = source.where(known)
     return Run.open(folder, recipe, source)
@@ -118,11 +144,3 @@ def _as_it_lies(folder: Path, recipe: Recipe) -> Recipe:
         return recipe
     kept = load_recipe(str(path))
     return kept if kept.fold_hash == recipe.fold_hash else recipe
-
-
-def train_folds(run: Run, name: str, say: Say, only: Sequence[int] = ()) -> None:
-    """Train the folds that the ledger does not have yet (of those in `only`, if any are named)."""
-    wanted = [fold for fold in range(run.fold_count) if not only or fold in only]
-    cross_validate(
-        run, lru_cache(maxsize=1)(run.load_crops), (1,), only=wanted, say=lambda line: say(f"{name}, {line}")
-    )

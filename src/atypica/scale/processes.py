@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from atypica.core.executor import Done, Finished, Job, MakeWorker
+from atypica.core.progress import console
 from atypica.scale.dispatch import Dispatch, Hand
 from atypica.scale.station import Outcome, Station
 
@@ -79,6 +80,7 @@ def _threads(count: int) -> Generator[None]:
 
 
 def _start(make: MakeWorker[Any, Any]) -> None:
+    console.quiet = True  # several would write over each other's lines
     _STATIONS.append(Station(make))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from atypica.core.errors import MissingExtraError, SettingsError
 from atypica.core.executor import Done, Finished, Job, MakeWorker
 from atypica.scale.dispatch import Dispatch, Hand
 from atypica.scale.station import Outcome, Station
+
+CONNECT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,12 @@ def ray_workers(
         import ray
     except ImportError as error:
         raise MissingExtraError("--on ray", "ray") from error
+    if address:
+        _check_reachable(address)
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray's ways of not being there share no base
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise SettingsError(
-            f"there is no Ray cluster at {address or os.environ.get('RAY_ADDRESS', 'this machine')}: {reason}",
-            "start one with 'ray start --head', of the same versions of Ray and Python, and give its address",
-        ) from error
+        raise _not_there(address or os.environ.get("RAY_ADDRESS", "this machine"), error) from error
     try:
         room = _room(ray.cluster_resources(), cpus, gpus)
         if not room and workers is None:
@@ -110,6 +111,23 @@ def ray_workers(
         yield RayWorkers(workers or room, cpus, gpus, say)
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Within seconds; Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except (OSError, ValueError) as error:
+        raise _not_there(address, error) from error
+
+
+def _not_there(address: str, error: Exception) -> SettingsError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return SettingsError(
+        f"there is no Ray cluster at {address}: {reason}",
+        "start one with 'ray start --head', of the same versions of Ray and Python, and give its address",
+    )
 
 
 def _room(resources: Mapping[str, float], cpus: int, gpus: float) -> int:

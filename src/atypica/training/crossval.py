@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from atypica.models.frozen import twin
 from atypica.models.network import FigureNetwork
-from atypica.training.attempts import Attempts
+from atypica.training.attempts import Attempt, Attempts
 from atypica.training.crops import CropStore
 from atypica.training.fit import Fitted, LossError, fit, keep_weights, load_weights
 from atypica.training.fold import fold_folder, held_out_rows, keep_predictions
@@ -51,18 +52,28 @@ def cross_validate(
         One dictionary of metrics a fold; `collapse` in it says why a fold counts as collapsed.
     """
     chosen = list(range(run.fold_count) if only is None else only)
+    work, attempts = fold_trainer(run, load, chosen, views), Attempts(run, chosen, say)
+
+    def train(pending: list[Attempt]) -> None:
+        started = time.monotonic()
+        metrics = work(pending[0].fold, pending[0].recipe)
+        attempts.keep(pending[0], metrics, time.monotonic() - started)
+
+    return attempts.complete(train)
+
+
+def fold_trainer(
+    run: Run, load: Callable[[], CropStore], folds: Sequence[int], views: Sequence[int] = VIEWS
+) -> Callable[[int, Recipe], dict[str, Any]]:
+    """What trains one fold by the run's recipe, or by what a retry changes of it, and gives its metrics.
+
+    Args:
+        run, load, views: as for `cross_validate`.
+        folds: those that may be asked for.
+    """
     if run.recipe.probe:
-        work = ProbeFolds(run, chosen, views).train
-    else:
-
-        def work(fold: int, recipe: Recipe) -> dict[str, Any]:
-            return train_fold(run, load(), fold, views, recipe)
-
-    attempts = Attempts(run, work, say)
-    for fold in chosen:
-        attempts.first(fold)
-    attempts.judge_siblings()
-    return [attempts.newest(fold) for fold in chosen]
+        return ProbeFolds(run, folds, views).train
+    return lambda fold, recipe: train_fold(run, load(), fold, views, recipe)
 
 
 def train_fold(

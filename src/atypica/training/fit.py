@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -186,6 +187,8 @@ def _trainer(
         accelerator="auto",
         devices=hardware.devices,
         strategy=hardware.strategy,
+        # One device needs no cluster, whatever job this process is part of: Lightning would join SLURM's tasks.
+        plugins=[LightningEnvironment()] if hardware.devices == 1 else None,
         use_distributed_sampler=False,
         max_epochs=epochs,
         precision=precision_here(recipe.training.precision),  # pyright: ignore[reportArgumentType]
@@ -203,5 +206,5 @@ def _trainer(
 
 def _quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for known in ("many workers", "sync_dist", "isinstance.treespec", "module.s. in eval mode"):
+    for known in ("many workers", "`srun` command", "sync_dist", "isinstance.treespec", "module.s. in eval mode"):
         warnings.filterwarnings("ignore", f".*{known}.*")

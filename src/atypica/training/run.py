@@ -151,11 +151,16 @@ class Run:
         return finished["metrics"] if finished else self.record(step, recipe, work)
 
     def record(self, step: str, recipe: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Do a step, whatever the ledger has, and add its line; of several processes the first one's metrics count."""
+        """Do a step, whatever the ledger has, and keep its metrics."""
         started = time.monotonic()
-        metrics = of_first(work())
+        metrics = work()
+        return self.keep(step, recipe, metrics, time.monotonic() - started)
+
+    def keep(self, step: str, recipe: str, metrics: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Add the line of a step that took so long; of several processes that did it the first one's metrics count."""
+        metrics = of_first(metrics)
         if is_first():
-            self.ledger.add(step, recipe, seed=self.recipe.seed, seconds=time.monotonic() - started, metrics=metrics)
+            self.ledger.add(step, recipe, seed=self.recipe.seed, seconds=seconds, metrics=metrics)
         wait()
         return metrics
 

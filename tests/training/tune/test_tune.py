@@ -14,17 +14,22 @@ import optuna
 import pandas as pd
 import pytest
 import yaml
+from carrying import Carrying
 from drawn_table import write_drawn_table
 from sklearn.metrics import roc_auc_score
 
 from atypica.apps.cli import tune as verb
 from atypica.core.errors import ExitCode, MissingExtraError, SettingsError
+from atypica.data.sources import open_source
 from atypica.training.crossval import cross_validate
 from atypica.training.recipe import load_recipe
 from atypica.training.settings.tune import SearchSpace
 from atypica.training.tune import trial as trials
+from atypica.training.tune.space import load_space
 from atypica.training.tune.study import _pruner
 from atypica.training.tune.trial import CollapsedError, Judge
+from atypica.training.tune.tune import Tuning
+from atypica.training.tune.tune import tune as tune_by
 
 SETTINGS = [
     "model.backbone=test_efficientnet", "model.weights=random", "geometry.size_px=32", "split.folds=2",
@@ -85,6 +90,17 @@ def test_every_trial_is_judged_by_figures_that_its_networks_never_saw_and_the_te
             assert set(of_fold["split"]) == {"train"}
             folds.append(roc_auc_score(of_fold["label"] == "AMF", said["amf_0_views1"]))
         assert row.auroc == pytest.approx(np.mean(folds), abs=1e-4)
+
+
+def test_trials_done_elsewhere_try_what_those_done_here_do(tuned, table, space, tmp_path):
+    tuning = Tuning("default", tuple(SETTINGS), load_space(space), open_source(str(table)), tmp_path)
+    said, executor = [], Carrying(lost=("it was killed",))
+    study = tune_by(tuning, 2, say=said.append, executor=executor)
+    here = pd.read_csv(tuned[0] / "trials.csv")
+    assert [trial.params["optimizer.lr"] for trial in study.trials] == pytest.approx(here["optimizer.lr"][:2].tolist())
+    assert [line for line in said if line.startswith("trial 1:")]
+    assert sum("it was killed" in line for line in said) == len(executor.jobs) == 2
+    assert len(pd.read_csv(tmp_path / "trials.csv")) == 2
 
 
 def test_the_best_recipe_is_that_of_its_trial_and_goes_on_from_the_recipe(tuned):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from atypica.apps.cli.benchmark_screen import show_leaderboard, show_suites
+from atypica.apps.cli.fan_out import HERE, FanOut
 from atypica.apps.cli.screen import say
 from atypica.core.errors import ExitCode, MissingExtraError, SettingsError
 from atypica.core.files import write_json
@@ -33,6 +34,7 @@ def benchmark(
     replicates: int = REPLICATES,
     seed: int = 0,
     threads: int = 0,
+    fan_out: FanOut = HERE,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Train every entry of a suite by cross-validation, test all of them on the same figures, write a leaderboard.
@@ -90,7 +92,8 @@ def benchmark(
         place_run(chosen, out, label, folder)
     bootstrap = BootstrapSettings(replicates, seed)
     options = Options(keep_duplicates, tuple(folds_only or ()), bootstrap, typed_command())
-    found = run_suite(chosen, out, options, say)
+    with fan_out.open() as executor:
+        found = run_suite(chosen, out, options, say, executor)
     if found is None:
         say("folds trained; without --folds-only the rest is trained and everything scored")
         return ExitCode.COLLAPSED if any_collapsed(chosen, out) else ExitCode.OK

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from atypica.apps.cli.fan_out import HERE, FanOut
 from atypica.apps.cli.screen import say
 from atypica.core.errors import ExitCode, MissingExtraError, SettingsError
 from atypica.data.join import open_joined
@@ -29,6 +30,7 @@ def tune(
     metric: TunedMetric | None = None,
     pruner: Pruner | None = None,
     threads: int = 0,
+    fan_out: FanOut = HERE,
 ) -> ExitCode:
     """Try other settings of a recipe, judge each by its folds, and write the best as a recipe to train.
 
@@ -86,7 +88,9 @@ def tune(
     for note in figures.notes:
         say(f"  {note}")
     tuning = Tuning(recipe, settings, chosen, figures, out)
-    return _summarize(run_trials(tuning, trials, storage, study, say), chosen, out)
+    with fan_out.open() as executor:
+        found = run_trials(tuning, trials, storage, study, say, executor)
+    return _summarize(found, chosen, out)
 
 
 def _summarize(study: Study, space: SearchSpace, out: Path) -> ExitCode:

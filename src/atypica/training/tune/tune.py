@@ -15,6 +15,7 @@ from optuna import TrialPruned
 from optuna.trial import TrialState
 
 from atypica.core.errors import AtypicaError, OutputError
+from atypica.core.executor import Executor, Serial
 from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
 from atypica.data.splits import split_hash
@@ -69,7 +70,14 @@ class Tuning:
         return {"recipe": recipe.fold_hash, "figures or folds": split, "search space": sha256_bytes(space.encode())}
 
 
-def tune(tuning: Tuning, trials: int, storage: str = "", name: str = "", say: Say = lambda _: None) -> optuna.Study:
+def tune(
+    tuning: Tuning,
+    trials: int,
+    storage: str = "",
+    name: str = "",
+    say: Say = lambda _: None,
+    executor: Executor | None = None,
+) -> optuna.Study:
     """Work on a study until it has enough trials, and write what it found.
 
     A trial that fails or collapses stays in the study with its reason, and the next one begins. One that was killed is
@@ -81,30 +89,70 @@ def tune(tuning: Tuning, trials: int, storage: str = "", name: str = "", say: Sa
         storage: URL of a database; "" for a file in the folder.
         name: of the study; "" for those of recipe and space.
         say: called with a line about every trial.
+        executor: what runs the trials; one after the other, here, if None.
 
     Raises:
         SettingsError: a space or database that cannot be used, or a study that was begun with something else.
         SourceError: figures that cannot be trained on.
         OutputError: database or folder cannot be written.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    executor = executor or Serial()
     check_space(tuning.space, flat_settings(tuning.recipe_of({})))
-    key = tuning.key
     tuning.folder.mkdir(parents=True, exist_ok=True)
-    database = open_storage(storage, tuning.folder)
-    study = open_study(database, name or f"{tuning.recipe_of({}).name}-{tuning.space.name}", tuning.space, key)
-    worker, place, drawn = Trials(tuning.source), tuning.folder / "trials", time.monotonic()
-    while turn := next_turn(study, tuning.space, place, trials):
-        try:
-            _work(tuning, study, worker, turn, say)
-        finally:
-            turn.lock.release()
+    make = MakeTuner(tuning, trials, storage, name, say if isinstance(executor, Serial) else None)
+    study, drawn = make.open(), time.monotonic()
+    for finished in executor.map(make, range(trials)):
+        for why in finished.lost:
+            say(f"a worker was lost; its trial goes on with the next ({why})")
+        lines = finished.value()
+        if lines is None:
+            continue
+        for line in lines:
+            say(line)
         draw = time.monotonic() - drawn > PICTURES_S
         drawn = time.monotonic() if draw else drawn
         write_findings(study, tuning.space, tuning.folder, tuning.recipe_of, pictures=draw)
-        gc.collect()
     write_findings(study, tuning.space, tuning.folder, tuning.recipe_of)
     return study
+
+
+@dataclass(frozen=True)
+class MakeTuner:
+    """Makes what runs the trials of a study, in any process that sees the same files.
+
+    Attributes:
+        tuning, trials, storage, name: as for `tune`.
+        say: called with a line about every trial; None where lines are to come back with the trial.
+    """
+
+    tuning: Tuning
+    trials: int
+    storage: str
+    name: str
+    say: Say | None
+
+    def __call__(self) -> Callable[[int], list[str] | None]:
+        study, worker = self.open(), Trials(self.tuning.source)
+        return lambda _: self._next(study, worker)
+
+    def open(self) -> optuna.Study:
+        """The study, made where there is none."""
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        name = self.name or f"{self.tuning.recipe_of({}).name}-{self.tuning.space.name}"
+        return open_study(open_storage(self.storage, self.tuning.folder), name, self.tuning.space, self.tuning.key)
+
+    def _next(self, study: optuna.Study, worker: Trials) -> list[str] | None:
+        """The lines about the next trial, which is run; None where there are enough."""
+        turn = next_turn(study, self.tuning.space, self.tuning.folder / "trials", self.trials)
+        if turn is None:
+            return None
+        lines: list[str] = []
+        try:
+            _work(self.tuning, study, worker, turn, self.say or lines.append)
+        finally:
+            turn.lock.release()
+        gc.collect()
+        return lines
 
 
 def _work(tuning: Tuning, study: optuna.Study, worker: Trials, turn: Turn, say: Say) -> None:

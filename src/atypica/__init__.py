@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from atypica.data.sources import open_source as open_source
     from atypica.inference.model import Model as Model
     from atypica.inference.model import load_model as load_model
+    from atypica.inference.parts.shards import classify_shards as classify_shards
     from atypica.inference.result import Result as Result
 
 __version__ = "0.1.0"
@@ -30,12 +31,22 @@ _HOMES = {
     "Figures": "atypica.data.figures",
     "Model": "atypica.inference.model",
     "Result": "atypica.inference.result",
+    "classify_shards": "atypica.inference.parts.shards",
     "load_model": "atypica.inference.model",
     "open_source": "atypica.data.sources",
 }
 """The public names, and the modules that are loaded when they are first used."""
 
-__all__ = ["AtypicaError", "Figures", "Model", "Result", "__version__", "load_model", "open_source"]
+__all__ = [
+    "AtypicaError",
+    "Figures",
+    "Model",
+    "Result",
+    "__version__",
+    "classify_shards",
+    "load_model",
+    "open_source",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -148,7 +148,7 @@ class _Packing:
         center = (round(crop.place.center[0]), round(crop.place.center[1]))
         pixels = resample(crop.pixels, 1.0, Geometry(field_um=side, size_px=side), center=center)
         known = {"mpp": crop.place.mpp, "slide": columns.get("slide") or columns["image"]}
-        return Packed({**columns, **known}, imagecodecs.png_encode(pixels), ".png")
+        return Packed({**columns, **known}, bytes(imagecodecs.png_encode(pixels)), ".png")
 
     def _file(self, columns: dict[str, Any], row: int) -> Packed:
         """A file as it is; of a stack, the page that is meant."""
@@ -160,7 +160,7 @@ class _Packing:
             return Packed(columns, path.read_bytes(), suffix if suffix in IMAGE_SUFFIXES else ".png")
         crop = self._files.read(row)
         known = {"mpp": columns.get("mpp") or crop.mpp}
-        return Packed({**columns, **known}, imagecodecs.png_encode(crop.pixels), ".png")
+        return Packed({**columns, **known}, bytes(imagecodecs.png_encode(crop.pixels)), ".png")
 
 
 def _pages(path: Path) -> int:

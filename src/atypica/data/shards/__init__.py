@@ -67,7 +67,8 @@ def _fixed_part(pattern: Path) -> Path:
 
 def _shards(name: str, root: Path, files: Iterable[Path]) -> Shards:
     names = sorted((file.relative_to(root).as_posix() for file in files), key=counting_order)
-    return Shards(name, tuple(_shard(root / name, name) for name in names))
+    # Absolute: they are read by workers that may stand elsewhere.
+    return Shards(name, tuple(_shard(root.absolute() / name, name) for name in names))
 
 
 def _shard(path: Path, name: str) -> Shard:

@@ -70,8 +70,13 @@ def shard_schema(columns: pd.DataFrame) -> Any:
 
 def _parquet(figures: Iterable[Packed], path: Path, schema: Any) -> None:
     names = [name for name in schema.names if name != BYTES]
-    compression = {BYTES: "none", **dict.fromkeys(names, "zstd")}
-    with pq.ParquetWriter(path, schema, use_dictionary=names, compression=compression, write_statistics=names) as file:
+    # Images are compressed already, and no two are alike.
+    how: dict[str, Any] = {
+        "compression": {BYTES: "none", **dict.fromkeys(names, "zstd")},
+        "use_dictionary": names,
+        "write_statistics": names,
+    }
+    with pq.ParquetWriter(path, schema, **how) as file:
         rows: list[dict[str, Any]] = []
         for figure in figures:
             rows.append({**figure.columns, BYTES: figure.image})

@@ -83,9 +83,12 @@ class PartsFolder:
         record = read_record(self.file(part.name))
         return record if record and record.identity == part.identity else None
 
-    def strangers(self, names: set[str]) -> list[Path]:
-        """Files of parts that the run does not have: their shards are gone, or shorter than they were."""
-        return [file for file in sorted(self.predictions.glob("part-*.parquet")) if file.stem not in names]
+    def keep(self, names: set[str]) -> list[Path]:
+        """Remove the parts of other names: their figures are no longer in the source. Gives their files."""
+        others = [file for file in sorted(self.predictions.glob("part-*.parquet")) if file.stem not in names]
+        for file in others:
+            file.unlink()
+        return others
 
     def remove(self) -> None:
         """Remove the run."""

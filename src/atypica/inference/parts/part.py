@@ -114,7 +114,7 @@ def part_of_table(number: int, figures: Figures, rows: NDArray[np.int64]) -> Par
     table = figures.table.iloc[rows].reset_index(drop=True)
     images = set(table["image"])
     slides = tuple(slide for slide in figures.slides if slide.image in images)
-    some = replace(figures, table=table, slides=slides, notes=())
+    some = replace(figures, table=table, root=figures.root.absolute(), slides=slides, notes=())
     return Part(f"part-{number:05}", _identity(table), len(rows), TableRows(some))
 
 

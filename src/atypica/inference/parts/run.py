@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -11,10 +13,11 @@ from atypica.core.progress import ProgressBar
 from atypica.inference.model import Asked, Model
 from atypica.inference.parts.folder import PartsFolder, device
 from atypica.inference.parts.part import Part
-from atypica.inference.parts.worker import MakePartWorker, PartDone
+from atypica.inference.parts.worker import MakePartWorker
 
 FATAL = (BundleError, MissingExtraError, OutputError, SettingsError)
 """What keeps one part from being typed in this way keeps all of them."""
+LOG_S = 60.0
 Say = Callable[[str], None]
 
 
@@ -65,15 +68,29 @@ def run_parts(
     Raises:
         BundleError, MissingExtraError, OutputError, SettingsError: no part can be done, or written.
     """
-    run = PartsRun()
+    run, pace = PartsRun(), _Pace(say)
     with ProgressBar("typing", total) as bar:
         for finished in executor.map(make, _missing(parts, folder, run, bar, say)):
             _note(finished, run, say)
             bar.advance(finished.job.size)
-    for file in folder.strangers(set(run.names)):
-        say(f"{file.name} is of figures that are no longer there: removed")
-        file.unlink()
+            pace.advance(finished.job.size)
     return run
+
+
+class _Pace:
+    """Says every `LOG_S` seconds how far the work is, where no progress bar can be drawn: in the log of a cluster."""
+
+    def __init__(self, say: Say) -> None:
+        self._say, self._typed = say, 0
+        self._started = self._said = time.monotonic()
+
+    def advance(self, figures: int) -> None:
+        """Count `figures` more as typed."""
+        self._typed += figures
+        now = time.monotonic()
+        if now - self._said > LOG_S and not sys.stderr.isatty():
+            self._say(f"{self._typed:,} figures typed, {self._typed / (now - self._started):.0f} a second")
+            self._said = now
 
 
 def _missing(parts: Iterable[Part], folder: PartsFolder, run: PartsRun, bar: ProgressBar, say: Say) -> Iterator[Part]:
@@ -89,7 +106,7 @@ def _missing(parts: Iterable[Part], folder: PartsFolder, run: PartsRun, bar: Pro
         yield part
 
 
-def _note(finished: Finished[Part, PartDone], run: PartsRun, say: Say) -> None:
+def _note(finished: Finished[Part, None], run: PartsRun, say: Say) -> None:
     name, error = finished.job.name, finished.error
     for reason in finished.lost:
         say(f"{name}: its worker vanished ({reason})" + ("" if error else "; another did it"))

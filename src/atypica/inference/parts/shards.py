@@ -114,6 +114,9 @@ def classify_shards(
     failed: dict[str, str] = {}
     run = run_parts(_parts(shards, part_size, failed), None, folder, make, executor, say)
     _check_any(run, shards, failed)
+    # While a shard cannot be read, nobody knows which parts it would have.
+    for file in [] if failed else folder.keep(set(run.names)):
+        say(f"{file.name} is of figures that are no longer there: removed")
     summary = sum_up(folder, run.done, limits)
     files = (folder.job, *(folder.file(name) for name in run.done))
     return ShardsResult(folder.predictions, files, model.card, limits, summary, run.failed, failed, run.kept)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,13 +18,6 @@ from atypica.inference.model import Asked, Model, load_model
 from atypica.inference.parts.file import PartRecord, write_part
 from atypica.inference.parts.part import Part
 from atypica.inference.resolution_tally import ResolutionTally
-
-
-class PartDone(NamedTuple):
-    """What became of the figures of a part."""
-
-    figures: int
-    failed: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ class PartWorker:
     def __init__(self, model: Model, made_by: MakePartWorker) -> None:
         self._model, self._made_by = model, made_by
 
-    def __call__(self, part: Part) -> PartDone:
+    def __call__(self, part: Part) -> None:
         """Type one part.
 
         Raises:
@@ -94,7 +86,6 @@ class PartWorker:
             tables.append(typed.predictions)
             resolutions.add(typed.resolutions)
         write_part(tables, PartRecord(part.identity, resolutions), given.folder / f"{part.name}.parquet")
-        return PartDone(part.size, sum(int(table["p_amf"].isna().sum()) for table in tables))
 
 
 def _with_scores(figures: Figures) -> Figures:

@@ -11,15 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
+from carrying import Carrying
 from drawn_table import write_drawn_table
+from safetensors.torch import save_file
 from threads import one_thread as one_thread
 
 from atypica.core.errors import OutputError, SettingsError, SourceError
 from atypica.data.sources import open_source
-from atypica.models.embedding import EmbeddingCache, Encoder, embed_figures, load_encoder
+from atypica.models.embedding import EmbeddingCache, Encoder, embed_figures, load_encoder, spread
 from atypica.models.embedding.cache import file_name
 from atypica.models.embedding.embed import stream_embeddings
+from atypica.models.embedding.spread import MakeEmbedder, spread_embeddings
 
 COUNT = 12
 TINY = {"size_px": 32, "field_um": 32.0}
@@ -214,3 +218,25 @@ def test_a_place_that_cannot_be_written_is_one_readable_error(tmp_path):
     with pytest.raises(OutputError, match="cannot write") as raised:
         EmbeddingCache(tmp_path / "file" / "below").get(FILE, [key(1)], WIDTH)
     assert "--cache" in raised.value.fix
+
+
+def test_vectors_computed_elsewhere_are_those_computed_here(tmp_path, monkeypatch):
+    figures = open_source(str(write_drawn_table(tmp_path / "drawn", COUNT)))
+    (figures.root / figures.table["image"][3]).write_bytes(b"no image")
+    weights = tmp_path / "weights.safetensors"
+    save_file(dict(timm.create_model("test_efficientnet", num_classes=0).state_dict()), weights)
+    encoder = load_encoder("test_efficientnet", str(weights), size_px=32)
+    here = {row: v for part in stream_embeddings(figures, encoder, None, 2) for row, v in part.vectors.items()}
+    monkeypatch.setattr(spread, "JOB_SIZE", 4)
+    make = MakeEmbedder("test_efficientnet", str(weights), {"size_px": 32}, tmp_path / "cache", 2, None, 1, True)
+    said, executor = [], Carrying(lost=("it was killed",))
+    parts = list(spread_embeddings(figures, make, executor, said.append))
+    there = {row: vector for part in parts for row, vector in part.vectors.items()}
+    assert len(executor.jobs) == len(said) == 3
+    assert there.keys() == here.keys() == set(range(COUNT)) - {3}
+    assert all(np.allclose(there[row], here[row], atol=1e-5) for row in here)
+    assert [row for part in parts for row in part.errors] == [3]
+    assert sum(part.computed for part in parts) == 2 * (COUNT - 1)
+    again = list(spread_embeddings(figures, replace(make, vectors=False), Carrying(), said.append))
+    assert sum(part.computed for part in again) == 0
+    assert sum(vector.size for part in again for vector in part.vectors.values()) == 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from atypica.apps.cli.fan_out import HERE, FanOut
 from atypica.apps.cli.screen import MOST_ERRORS, counted, say, show_source
 from atypica.core.errors import ExitCode, MissingExtraError
+from atypica.core.executor import Serial
 from atypica.data.figures import Figures
 from atypica.data.join import open_joined
 from atypica.inference.resolution_tally import ResolutionTally
@@ -33,6 +35,7 @@ def embed(
     precision: Literal["float32", "bfloat16", "float16"] = "float32",
     batch: int | None = None,
     threads: int | None = None,
+    fan_out: FanOut = HERE,
 ) -> ExitCode:
     """Compute the embeddings of figures with a frozen backbone, and keep them for every later probe or recipe.
 
@@ -71,11 +74,10 @@ def embed(
         That read and decode and, on a CPU, compute; one a core if not given.
     """
     try:
-        import torch
-
         from atypica.models.embedding import EmbeddingCache, load_encoder
         from atypica.models.embedding.cache import cache_home
         from atypica.models.embedding.embed import stream_embeddings
+        from atypica.models.embedding.spread import MakeEmbedder, device_here, spread_embeddings
         from atypica.models.embedding.table import check_embeddings_name, embedding_table
     except ImportError as error:
         raise MissingExtraError("embed", "train") from error
@@ -83,14 +85,25 @@ def embed(
         check_embeddings_name(out)
     figures = open_joined(source)
     show_source(figures)
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    encoder = load_encoder(
-        backbone, weights, field_um=field_um, size_px=size_px, device=place, batch=batch, precision=precision
-    )
+    options: dict[str, Any] = {
+        "field_um": field_um,
+        "size_px": size_px,
+        "device": device,
+        "batch": batch,
+        "precision": precision,
+    }
+    chosen: dict[str, Any] = {**options, "device": device_here(options)}
+    encoder = load_encoder(backbone, weights, **chosen)
     folder = cache or cache_home()
     tally = _Tally(figures)
-    stream = stream_embeddings(figures, encoder, EmbeddingCache(folder), views, mpp=mpp, threads=threads)
-    with embedding_table(out, figures, encoder) if out else nullcontext() as table:
+    with fan_out.open() as executor, embedding_table(out, figures, encoder) if out else nullcontext() as table:
+        if isinstance(executor, Serial):
+            stream = stream_embeddings(figures, encoder, EmbeddingCache(folder), views, mpp=mpp, threads=threads)
+        else:
+            make = MakeEmbedder(
+                backbone, weights, options, folder.absolute(), views, mpp, threads or executor.cpus, out is not None
+            )
+            stream = spread_embeddings(figures, make, executor, say)
         for part in stream:
             tally.add(part)
             if table:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atypica.inference.cases import COLUMNS, bootstrap_rates, summarize_cases
+from atypica.inference.case_counts import CaseCounts
+from atypica.inference.cases import COLUMNS, bootstrap_rates, summarize_cases, summarize_counts
 
 
 def predictions(calls: dict[str | None, str], with_case: bool = True) -> pd.DataFrame:
@@ -102,3 +103,21 @@ def test_figures_left_out_count_nowhere_but_are_said():
     assert pd.isna(cases["amf_rate"]["three"])
     assert cases["interval"]["three"] == "every figure is left out"
     assert (cases["low"]["all"], cases["high"]["all"]) == pytest.approx((0.15, 0.85), abs=1e-3)  # Wilson, 2 of 4
+
+
+def test_many_cases_are_drawn_a_few_replicates_at_a_time_with_the_same_result(monkeypatch):
+    counts = np.random.default_rng(0).integers(1, 9, 50)
+    positives = np.random.default_rng(1).integers(0, counts + 1)
+    at_once = bootstrap_rates(positives, counts)
+    monkeypatch.setattr("atypica.inference.cases.MOST_KEPT", 7)
+    assert bootstrap_rates(positives, counts).tolist() == at_once.tolist()
+
+
+def test_parts_are_counted_as_the_whole():
+    table = predictions({"z": "AANx", None: "N", "a": "NNA", **{str(c): "AN" * c for c in range(9)}})
+    table["threshold"] = 0.5
+    counts = CaseCounts()
+    for start in range(0, len(table), 4):
+        counts.add(table.iloc[start : start + 4])
+    pd.testing.assert_frame_equal(summarize_counts(counts), summarize_cases(table), check_exact=True)
+    assert counts.values.sum(axis=1).tolist() == [len(table), len(table) - 1, len(table) - 1, 2 + 1 + sum(range(9))]

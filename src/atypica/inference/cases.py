@@ -20,7 +20,7 @@ FEW_FIGURES = 10
 FEWEST_CASES = 5
 """With fewer cases, cases cannot be drawn again to say how much they differ."""
 REPLICATES = 2000
-MOST_KEPT = 10_000
+MOST_KEPT = 2_000
 """Cases up to which all draws are made at once, and kept."""
 LEVEL = 0.95
 ALL = "all"

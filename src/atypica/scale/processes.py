@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
@@ -54,15 +54,21 @@ class _Process(Hand[Job, Done]):
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _start, (make,))
         with _threads(cpus):
             self.ready = self._pool.submit(os.getpid)
+        self._last: Future[Any] = self.ready
 
     def do(self, job: Job) -> Future[Outcome[Done]]:
-        return self._pool.submit(_run, job)
+        self._last = self._pool.submit(_run, job)
+        return self._last
 
     def dismiss(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self.ready.done() and not self.ready.exception():
-            with suppress(ProcessLookupError):
-                os.kill(self.ready.result(), signal.SIGTERM)
+        if self.ready.done() and not self._is_gone:
+            os.kill(self.ready.result(), signal.SIGTERM)
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether its number may be another process's by now."""
+        return any(one.cancelled() or (one.done() and one.exception()) for one in (self.ready, self._last))
 
 
 @contextmanager

@@ -163,8 +163,8 @@ def write_bundle(
 
 
 def _card_text(card: Card) -> bytes:
-    """Of version 1 it is what it was before weights could lie apart, byte for byte."""
-    silent = set() if card.weights_sha256 else {"weights_sha256"}
+    """Of a float32 bundle with its weights inside it is what it was before there were others, byte for byte."""
+    silent = {name for name in ("weights_sha256", "quantization") if not getattr(card, name)}
     return (card.model_dump_json(indent=2, exclude=silent) + "\n").encode()
 
 

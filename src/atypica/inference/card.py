@@ -88,6 +88,31 @@ class Strangeness(Settings):
     limit: float = Field(default=0.99, ge=0, le=1)
 
 
+class Quantization(Settings):
+    """How a network came to compute on 8-bit integers.
+
+    The card's metrics, thresholds and calibration are those of its float32 model.
+    """
+
+    arithmetic: str
+    float32_sha256: str
+    """Of the graph that it was made from."""
+    source: str
+    """Whose figures the ranges of the integers were measured on."""
+    figures: int = Field(gt=0)
+    seed: int
+    kept_float32: int
+    """Convolutions at the start that still compute in float32."""
+    checked_figures: int
+    """Further figures of the source, by which it was held against the float32 model as well."""
+    largest_difference: float
+    """Of p_amf to the float32 model, over all these figures; `mean_difference` is the mean of the absolute ones."""
+    mean_difference: float
+    changed_calls: int
+    """How many of these figures lie on the other side of the default threshold."""
+    note: str
+
+
 class Card(Settings):
     """`card.json` of a model bundle (format version 1, or 2 where its weights lie apart)."""
 
@@ -116,6 +141,8 @@ class Card(Settings):
     """Dataset, figures, cases, split hash, licence, citation."""
     recipe: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
+    quantization: Quantization | None = None
+    """None (and not written) where all arithmetic is float32."""
     versions: dict[str, str] = {}
     history: list[dict[str, Any]] = []
     """Each recalibration: when, from what, and the settings that it replaced; the oldest first."""

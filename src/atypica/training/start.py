@@ -23,12 +23,14 @@ def starting_bundle(recipe: Recipe) -> Bundle | None:
 
     Raises:
         BundleError: there is no such bundle.
-        SettingsError: it sees another field of view than the recipe, or holds several networks.
+        SettingsError: it is int8, sees another field of view than the recipe, or holds several networks.
     """
     name = recipe.model.start_from
     if not name:
         return None
     bundle = read_bundle(DEFAULT_BUNDLE if name == SHIPPED else Path(name))
+    if bundle.card.quantization:
+        raise SettingsError(f"the bundle {name} is int8, which cannot be trained", "go on from its float32 bundle")
     seen = bundle.card.geometry
     if seen != recipe.geometry:
         wanted = f"geometry.field_um={seen.field_um:g} geometry.size_px={seen.size_px}"

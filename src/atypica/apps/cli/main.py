@@ -27,6 +27,11 @@ app.command("atypica.apps.cli.demo:demo", name="demo", help="The whole way on sa
 app.command("atypica.apps.cli.evaluate:evaluate", name="evaluate", help="Hold predictions against labels.")
 app.command("atypica.apps.cli.compare:compare", name="compare", help="Models, or results of folds, against each other.")
 app.command("atypica.apps.cli.calibrate:calibrate", name="calibrate", help="Fit a model to your own labeled figures.")
+app.command(
+    "atypica.apps.cli.quantize:quantize",
+    name="quantize",
+    help="Make a bundle int8: faster, a little off.",
+)
 app.command("atypica.apps.cli.train:train", name="train", help="Make a model from labeled figures.")
 app.command("atypica.apps.cli.tune:tune", name="tune", help="Try other settings of a recipe; keep the best.")
 app.command(

@@ -194,6 +194,12 @@ def test_other_settings_in_the_same_folder_are_refused(model, shards, typed, oth
         classify_shards(shards, typed, model, **settings | other)
 
 
+def test_a_mistake_before_any_part_can_be_mended_in_the_same_folder(model, shards, tmp_path):
+    with pytest.raises(SettingsError, match="0 micrometers per pixel"):
+        classify_shards(shards, tmp_path, model, mpp=0.0)
+    assert classify_shards(shards, tmp_path, model, mpp=0.25).summary.figures == COUNT
+
+
 def test_parts_without_their_record_are_no_table_to_add_to(model, shards, tmp_path):
     (tmp_path / "predictions").mkdir()
     (tmp_path / "predictions" / "part-00000.parquet").write_bytes(b"of somebody else")

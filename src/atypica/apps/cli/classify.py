@@ -113,6 +113,7 @@ def classify(
     check_area(hotspot_mm2)
     loaded = load_model(model)
     cut = loaded.threshold(threshold)
+    what: dict[str, Any] = {"mpp": mpp, "views": views, "threshold": threshold, "max_pixels": max_pixels}
     how: dict[str, Any] = {"threads": threads, "batch": batch}
     which: dict[str, Any] = {"min_detection_score": min_detection_score, "max_ood": max_ood}
     shards = open_shards(source) if figures is None else None
@@ -120,22 +121,18 @@ def classify(
         _refuse_detections(shards, units, boxes, classes)
         prepare_folder(out)
         show_shards(shards)
-        asked_of: dict[str, Any] = {"mpp": mpp, "views": views, "threshold": threshold, "max_pixels": max_pixels}
         with fan_out.open() as executor:
-            done = classify_shards(
-                shards, out, loaded, **asked_of, **which, **how, part_size=part_size, executor=executor, say=say
+            typed = classify_shards(
+                shards, out, loaded, **what, **which, **how, part_size=part_size, executor=executor, say=say
             )
-        return deliver_shards(done, out, format)
+        return deliver_shards(typed, out, format)
     reading = Reading(units, boxes, mpp, max_pixels, names_of(classes))
     table = open_source(source, figures=figures, reading=reading)
     prepare_folder(out)
     show_source(table)
     finish: dict[str, Any] = {"report": report, "table_format": format, "hotspot_mm2": hotspot_mm2}
     if fan_out.on == "serial":
-        result = loaded.classify(
-            table, mpp=mpp, views=views, threshold=threshold, max_pixels=max_pixels, **which, **how
-        )
-        return deliver(result, out, **finish)
+        return deliver(loaded.classify(table, **what, **which, **how), out, **finish)
     asked = Asked(cut, mpp, views, Limits.of(table, loaded.card, **which), max_pixels)
     with fan_out.open() as executor:
         done = classify_table(table, out / PARTS, loaded, asked, executor, **how, part_size=part_size, say=say)

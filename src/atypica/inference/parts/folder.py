@@ -59,20 +59,25 @@ class PartsFolder:
 
     def __init__(self, folder: Path, job: dict[str, Any]) -> None:
         self.folder, self.predictions, self.job = folder, folder / PREDICTIONS, folder / JOB
-        earlier = _read(self.job)
-        if earlier is not None and (other := [name for name in job if earlier.get(name) != job[name]]):
-            changes = ", ".join(f"{name} was {earlier.get(name)}, is {job[name]}" for name in other)
-            raise SettingsError(
-                f"{folder} holds parts of a run with other settings: {changes}",
-                f"choose another --out, give the settings of {JOB}, or remove {JOB} and {PREDICTIONS}",
-            )
-        if earlier is None and any(self.predictions.glob("part-*.parquet")):
-            raise SettingsError(f"{self.predictions} holds parts, but there is no {JOB}", "choose another --out")
+        if any(self.predictions.glob("part-*.parquet")):
+            self._check(job)
         try:
             self.predictions.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot make {self.predictions}: {error.strerror}", "choose another --out") from error
         write_json(self.job, job)
+
+    def _check(self, job: dict[str, Any]) -> None:
+        """Refuse parts that are there and are not of this job."""
+        folder, earlier = self.folder, _read(self.job)
+        if earlier is None:
+            raise SettingsError(f"{self.predictions} holds parts, but there is no {JOB}", "choose another --out")
+        if other := [name for name in job if earlier.get(name) != job[name]]:
+            changes = ", ".join(f"{name} was {earlier.get(name)}, is {job[name]}" for name in other)
+            raise SettingsError(
+                f"{folder} holds parts of a run with other settings: {changes}",
+                f"choose another --out, give the settings of {JOB}, or remove {JOB} and {PREDICTIONS}",
+            )
 
     def file(self, name: str) -> Path:
         """Of a part."""

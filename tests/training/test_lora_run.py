@@ -26,6 +26,7 @@ from atypica.training.footprint import estimate, memory_line
 from atypica.training.graph import export_graph, largest_differences
 from atypica.training.hardware import free_memory
 from atypica.training.ledger import Ledger
+from atypica.training.memory import leaves_holes
 from atypica.training.module import FigureModule
 from atypica.training.optimizers import new_optimizer
 from atypica.training.recipe import Recipe, load_recipe
@@ -219,7 +220,28 @@ def allocated(settings: Recipe) -> int:
 )
 def test_the_estimated_memory_is_near_what_a_step_takes(more):
     settings = recipe("geometry.size_px=96", "training.batch_size=16", *more)
-    assert estimate(settings, TARGETS).total / allocated(settings) == pytest.approx(1, abs=0.25)
+    found = estimate(settings, TARGETS)
+    assert found.tensors / allocated(settings) == pytest.approx(1, abs=0.25)
+    assert (found.holes > 0) == (leaves_holes() and not settings.training.gradient_checkpointing)
+
+
+@pytest.mark.parametrize("lora", ["{}", "null"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_estimated_activations_are_the_bytes_that_autograd_keeps_here(lora, precision):
+    settings = recipe("training.batch_size=4", f"training.precision={precision}", f"model.lora={lora}")
+    network = first_network(settings, TARGETS).train()
+    own = {values.untyped_storage().data_ptr() for values in (*network.parameters(), *network.buffers())}
+    kept: list[torch.UntypedStorage] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.untyped_storage())
+        return tensor
+
+    side = settings.geometry.size_px
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(torch.rand(4, 3, side, side))
+    places = {storage.data_ptr(): storage.nbytes() for storage in kept}
+    assert estimate(settings, TARGETS).activations == sum(places[place] for place in places.keys() - own)
 
 
 def test_too_little_memory_is_said_with_what_to_set():

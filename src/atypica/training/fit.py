@@ -25,7 +25,7 @@ from atypica.training.best import BestEpoch
 from atypica.training.hardware import ONE_DEVICE, Hardware, is_first, precision_here, wait
 from atypica.training.live import LiveView
 from atypica.training.loggers import new_logger
-from atypica.training.memory import keep_freed_memory
+from atypica.training.memory import keep_freed_memory, return_freed_memory
 from atypica.training.module import FigureModule
 from atypica.training.plateau import Plateau
 from atypica.training.sampling import BalancedBatches
@@ -87,7 +87,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
     _quiet()
-    keep_freed_memory()
+    (return_freed_memory if module.recipe.training.gradient_checkpointing else keep_freed_memory)()
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{key}.ckpt"
     if is_first():

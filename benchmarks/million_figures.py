@@ -6,12 +6,14 @@
 The figures are 2,000 drawn ones (64 px, 500 cases), or those of SOURCE, packed again and again under other ids. Without
 --model a model types them that costs next to nothing, so that what is measured is all but the network: reading,
 decoding, resampling, writing. `--model default` takes the one that ships. Memory is the peak of resident memory in MiB,
-of the driver and of the largest worker. With --folder, shards and results stay there, and a size can be run alone.
+of the driver and of the largest worker. CPU seconds, of all processes together, say more than seconds on a machine that
+has other work. With --folder, shards and results stay there, and a size can be run alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 DRAWN, CASES, SIDE_PX = 2000, 500, 64
-COLUMNS = ("figures", "workers", "seconds", "figures/s", "driver MiB", "worker MiB", "shards GB", "parts MB", "parts")
+COLUMNS = ("figures", "workers", "seconds", "figures/s", "CPU s", "driver MiB", "worker MiB", "shards GB", "parts MB")
 
 
 def peak_mib(pid: int) -> float:
@@ -42,9 +44,15 @@ def children(pid: int) -> list[int]:
     return []
 
 
-def watch(command: list[str]) -> tuple[float, float, float]:
-    """Run a command; gives its seconds, its own peak, and the largest of its children's."""
-    started, own, others = time.perf_counter(), 0.0, 0.0
+def cpu_s() -> float:
+    """Of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def watch(command: list[str]) -> tuple[float, float, float, float]:
+    """Run a command; gives its seconds, those of processors, its own peak, and the largest of its children's."""
+    started, before, own, others = time.perf_counter(), cpu_s(), 0.0, 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             own = max(own, peak_mib(process.pid))
@@ -52,7 +60,7 @@ def watch(command: list[str]) -> tuple[float, float, float]:
             time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"status {process.returncode}: {' '.join(command)}")
-    return time.perf_counter() - started, own, others
+    return time.perf_counter() - started, cpu_s() - before, own, others
 
 
 def size(folder: Path) -> int:
@@ -87,11 +95,10 @@ def bundle(folder: Path, model: str | None) -> list[str]:
 def measure(folder: Path, shards: Path, count: int, workers: int, model: list[str]) -> str:
     out = folder / f"out-{count}-{workers}"
     verb = [sys.executable, "-m", "atypica.apps.cli", "classify", str(shards), "--out", str(out), *model]
-    seconds, own, others = watch([*verb, "--on", "processes", "--workers", str(workers), "--format", "parquet"])
-    parts = list((out / "predictions").glob("part-*.parquet"))
+    seconds, cpu, own, others = watch([*verb, "--on", "processes", "--workers", str(workers), "--format", "parquet"])
     numbers = (
-        *(f"{count:,}", str(workers), f"{seconds:.0f}", f"{count / seconds:.0f}", f"{own:.0f}", f"{others:.0f}"),
-        *(f"{size(shards) / 1e9:.2f}", f"{size(out) / 1e6:.1f}", str(len(parts))),
+        *(f"{count:,}", str(workers), f"{seconds:.0f}", f"{count / seconds:.0f}", f"{cpu:.0f}"),
+        *(f"{own:.0f}", f"{others:.0f}", f"{size(shards) / 1e9:.2f}", f"{size(out) / 1e6:.1f}"),
     )
     return "\t".join(numbers)
 

@@ -33,7 +33,8 @@ from torchvision import transforms
 from atypica.data.drawn import draw_figures
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
-from atypica.models.network import FigureNetwork, build_network
+from atypica.models.network import FigureNetwork
+from atypica.training.build import first_network
 from atypica.training.crops import CropStore
 from atypica.training.fit import fit
 from atypica.training.hardware import precision_here
@@ -123,10 +124,10 @@ class Files(Dataset[tuple[Tensor, Tensor]]):
         return self._change(Image.open(self._paths[row]).convert("RGB")), self._labels[row]
 
 
-def plain(recipe: Recipe, figures: Figures, batches: int, workers: int) -> Took:
-    """The loop of the public scripts."""
-    network = new_network(recipe).to(DEVICE).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+def plain(network: nn.Module, recipe: Recipe, figures: Figures, batches: int, workers: int) -> Took:
+    """The loop of the public scripts, on a network that gives the answers of ours or one logit, (N, 1)."""
+    network = network.to(DEVICE).train()
+    optimizer = torch.optim.AdamW([weight for weight in network.parameters() if weight.requires_grad], lr=1e-4)
     size = recipe.training.batch_size
     loader = DataLoader(
         Files(figures, recipe.geometry.size_px), size, shuffle=True, drop_last=True, num_workers=workers
@@ -167,9 +168,11 @@ def ready(recipe: Recipe) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def loss_of(network: FigureNetwork, images: Tensor, labels: Tensor) -> Tensor:
+def loss_of(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of the one logit."""
-    return nn.functional.binary_cross_entropy_with_logits(network(images)["amf"][:, 0], labels)
+    said = network(images)
+    logits = said["amf"] if isinstance(said, dict) else said
+    return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], labels)
 
 
 def autocast(recipe: Recipe) -> torch.autocast:
@@ -178,10 +181,8 @@ def autocast(recipe: Recipe) -> torch.autocast:
 
 
 def new_network(recipe: Recipe) -> FigureNetwork:
-    """With random weights: they cost as much as others."""
-    torch.manual_seed(0)
-    size = recipe.geometry.size_px
-    return build_network(recipe.model.backbone, "random", {"amf": 1}, size_px=size)
+    """With random weights, which cost as much as others, and the recipe's adapters."""
+    return first_network(recipe, {"amf": torch.zeros(2, 1)})
 
 
 def _endless(loader: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[list[Tensor]]:
@@ -189,10 +190,10 @@ def _endless(loader: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[list[Tensor]
         yield from loader
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backbone", default="tf_efficientnet_lite0")
+def parser_of(what: str, backbone: str) -> argparse.ArgumentParser:
+    """What may be asked for."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--backbone", default=backbone)
     parser.add_argument("--size-px", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--batches", type=int, default=12, help="timed ones, of each repetition")
@@ -201,38 +202,56 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes of the plain loop's DataLoader")
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--peak-tflops", type=float, default=0.0, help="of the GPU, in the precision that is used")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    keep_freed_memory()
-    recipe = load_recipe(
+    return parser
+
+
+def recipe_of(given: argparse.Namespace, *more: str) -> Recipe:
+    """One head, one epoch, and nothing but steps."""
+    return load_recipe(
         "kotte2025",
         [
-            f"model.backbone={given.backbone}", "model.dropout=0", f"geometry.size_px={given.size_px}",
+            f"model.backbone={given.backbone}", "model.weights=random", "model.dropout=0",
+            f"geometry.size_px={given.size_px}",
             "heads.kind=separate", "heads.hidden=0", "heads.votes=0", "heads.disagreement=0", "loss.name=bce",
             f"training.batch_size={given.batch_size}", "training.keep=last", "training.patience=0",
             f"training.precision={given.precision}",
-            f"sampling.batches_per_epoch={WARM + given.batches}",
+            f"sampling.batches_per_epoch={WARM + given.batches}", *more,
         ],
     )  # fmt: skip
+
+
+def compare(recipe: Recipe, given: argparse.Namespace, others: Callable[[], nn.Module]) -> dict[str, list[Took]]:
+    """The three ways in turn, on drawn figures; `others` makes the network of the plain loop."""
+    torch.set_num_threads(given.threads)
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         draw_figures(Path(folder), 64, seed=1, amf_rate=0.3)
         figures = open_source(str(Path(folder) / "figures.csv"))
         store = CropStore.load(figures, recipe.geometry)
         ways: dict[str, Callable[[], Took]] = {
             "engine": lambda: engine(recipe, figures, store, given.batches),
-            "plain": lambda: plain(recipe, figures, given.batches, given.workers),
+            "plain": lambda: plain(others(), recipe, figures, given.batches, given.workers),
             "bare": lambda: bare(recipe, given.batches),
         }
         found: dict[str, list[Took]] = {name: [] for name in ways}
         for _ in range(given.repeats):
             for name, way in ways.items():
                 found[name].append(way())
-    _report(found, given.batches * given.batch_size)
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    given = parser_of(__doc__.splitlines()[0], "tf_efficientnet_lite0").parse_args()
+    recipe = recipe_of(given)
+    found = compare(recipe, given, lambda: new_network(recipe))
+    report(found, given.batches * given.batch_size)
     if DEVICE.type == "cuda":
         _report_gpu(recipe, found, given.batches, given.peak_tflops)
 
 
-def _report(found: dict[str, list[Took]], images: int) -> None:
+def report(found: dict[str, list[Took]], images: int) -> None:
+    """Images a second of each way, and ratios of repetitions side by side."""
     print(f"{'':8}{'images/s, wall':>16}{'lowest':>9}{'highest':>9}{'images/s of processor time':>28}")
     for name, times in found.items():
         wall, processor = sorted(images / one.wall for one in times), [images / one.processor for one in times]

@@ -85,6 +85,24 @@ def test_jobs_are_taken_no_sooner_than_needed(tmp_path: Path) -> None:
         stream.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_a_process_killed_between_two_jobs_is_replaced_and_ctrl_c_is_left_to_the_parent(tmp_path: Path) -> None:
+    with open_executor("processes", workers=1) as executor:
+        stream = executor.map(Make(tmp_path), ["refused", 1])
+        assert isinstance(next(stream).error, FigureError)
+        pid = int(begun(tmp_path, "refused")[0])
+        os.kill(pid, signal.SIGINT)
+        time.sleep(0.1)
+        assert _alive(pid)
+        os.kill(pid, signal.SIGKILL)
+        while _alive(pid):
+            time.sleep(0.01)
+        time.sleep(0.3)  # the pool learns of it in a thread of its own
+        (found,) = stream
+    assert found.value() == 2
+    assert len(found.lost) == 1
+    assert len(begun(tmp_path, 1)) == 1
+
+
 def test_a_worker_that_cannot_be_made_fails_its_jobs(tmp_path: Path) -> None:
     executors: list[Executor] = [Serial()]
     with open_executor("processes", workers=1) as processes:

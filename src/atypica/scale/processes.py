@@ -57,7 +57,11 @@ class _Process(Hand[Job, Done]):
         self._last: Future[Any] = self.ready
 
     def do(self, job: Job) -> Future[Outcome[Done]]:
-        self._last = self._pool.submit(_run, job)
+        try:
+            self._last = self._pool.submit(_run, job)
+        except BrokenProcessPool as error:  # it was killed while it had nothing to do
+            self._last = Future()
+            self._last.set_exception(error)
         return self._last
 
     def dismiss(self) -> None:
@@ -87,6 +91,7 @@ def _threads(count: int) -> Generator[None]:
 
 def _start(make: MakeWorker[Any, Any]) -> None:
     console.quiet = True  # several would write over each other's lines
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the parent ends this one
     _STATIONS.append(Station(make))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -94,7 +94,9 @@ def bundle(folder: Path, model: str | None) -> list[str]:
 
 def measure(folder: Path, shards: Path, count: int, workers: int, model: list[str]) -> str:
     out = folder / f"out-{count}-{workers}"
-    verb = [sys.executable, "-m", "atypica.apps.cli", "classify", str(shards), "--out", str(out), *model]
+    stacks = any(shards.glob("*.tif"))
+    source = str(shards / "*.tif" if stacks else shards)
+    verb = [sys.executable, "-m", "atypica.apps.cli", "classify", source, "--out", str(out), *model]
     seconds, cpu, own, others = watch([*verb, "--on", "processes", "--workers", str(workers), "--format", "parquet"])
     numbers = (
         *(f"{count:,}", str(workers), f"{seconds:.0f}", f"{count / seconds:.0f}", f"{cpu:.0f}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,17 @@ def test_the_estimated_activations_are_the_bytes_that_autograd_keeps_here(lora, 
         network(torch.rand(4, 3, side, side))
     places = {storage.data_ptr(): storage.nbytes() for storage in kept}
     assert estimate(settings, TARGETS).activations == sum(places[place] for place in places.keys() - own)
+
+
+@pytest.mark.parametrize(
+    ("library", "wasteful"), [(("glibc", "2.36"), True), (("glibc", "2.38"), False), (("", ""), False)]
+)
+def test_only_an_older_glibc_leaves_holes(library, wasteful, monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: library)
+    assert leaves_holes() == wasteful
+    found = estimate(recipe("model.lora={}"), TARGETS)
+    assert (found.holes > 0) == wasteful
+    assert ("holes" in str(found)) == wasteful
 
 
 def test_too_little_memory_is_said_with_what_to_set():

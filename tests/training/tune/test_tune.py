@@ -19,7 +19,8 @@ from drawn_table import write_drawn_table
 from sklearn.metrics import roc_auc_score
 
 from atypica.apps.cli import tune as verb
-from atypica.core.errors import ExitCode, MissingExtraError, SettingsError
+from atypica.core.errors import ExitCode, MissingExtraError, OutputError, SettingsError
+from atypica.core.executor import Finished, LostWorkerError
 from atypica.data.sources import open_source
 from atypica.training.crossval import cross_validate
 from atypica.training.recipe import load_recipe
@@ -28,7 +29,7 @@ from atypica.training.tune import trial as trials
 from atypica.training.tune.space import load_space
 from atypica.training.tune.study import _pruner
 from atypica.training.tune.trial import CollapsedError, Judge
-from atypica.training.tune.tune import Tuning
+from atypica.training.tune.tune import MakeTuner, Tuning
 from atypica.training.tune.tune import tune as tune_by
 
 SETTINGS = [
@@ -101,6 +102,44 @@ def test_trials_done_elsewhere_try_what_those_done_here_do(tuned, table, space, 
     assert [line for line in said if line.startswith("trial 1:")]
     assert sum("it was killed" in line for line in said) == len(executor.jobs) == 2
     assert len(pd.read_csv(tmp_path / "trials.csv")) == 2
+
+
+class Gone(BaseException):
+    """A worker was killed."""
+
+
+class Vanishing(Carrying):
+    """Every job ends every worker."""
+
+    def map(self, make, jobs):
+        for job in jobs:
+            for _ in range(3):
+                with pytest.raises(Gone):
+                    make()(job)
+            yield Finished(job, error=LostWorkerError("its worker vanished 3 times"), lost=("killed",) * 3)
+
+
+def test_a_trial_that_ends_every_worker_fails_and_the_rest_goes_on(table, space, tmp_path, monkeypatch):
+    def vanish(*_) -> None:
+        raise Gone
+
+    monkeypatch.setattr("atypica.training.tune.tune._work", vanish)
+    tuning, said = Tuning("default", tuple(SETTINGS), load_space(space), open_source(str(table)), tmp_path), []
+    study = tune_by(tuning, 2, say=said.append, executor=Vanishing())
+    assert [trial.state for trial in study.trials] == [optuna.trial.TrialState.FAIL] * 2
+    assert {trial.user_attrs["reason"] for trial in study.trials} == {"its worker vanished 3 times"}
+    assert [line for line in said if "a worker was lost" not in line] == [
+        f"trial {number}: failed, its worker vanished 3 times" for number in (0, 1)
+    ]
+
+
+def test_a_worker_that_does_not_see_the_folder_begins_no_study(table, space, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tuning = Tuning("default", tuple(SETTINGS), load_space(space), open_source(str(table)), Path("out")).rooted
+    with pytest.raises(OutputError, match="does not see the folder"):
+        MakeTuner(tuning, 1, "", "", None)()
+    assert tuning.folder == tmp_path / "out"
+    assert not tuning.folder.exists()
 
 
 def test_the_best_recipe_is_that_of_its_trial_and_goes_on_from_the_recipe(tuned):

@@ -6,16 +6,17 @@ import gc
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import optuna
 from optuna import TrialPruned
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 
 from atypica.core.errors import AtypicaError, OutputError
-from atypica.core.executor import Executor, Serial
+from atypica.core.executor import Executor, LostWorkerError, Serial
 from atypica.core.files import sha256_bytes, write_text
 from atypica.data.figures import Figures
 from atypica.data.splits import split_hash
@@ -30,6 +31,8 @@ from atypica.training.tune.study import COLLAPSED, FOLDS, REASON, Turn, best_tri
 from atypica.training.tune.trial import CollapsedError, Trials, clear
 
 Say = Callable[[str], None]
+JOB = "job"
+"""An attribute of a trial: which job of which command took it last."""
 PICTURES_S = 60
 """Pictures are drawn at the end, and amid the trials no more often than this."""
 
@@ -61,6 +64,12 @@ class Tuning:
         return load_recipe(self.recipe, [*self.settings, *as_settings(values)])
 
     @property
+    def rooted(self) -> Tuning:
+        """The same for processes that may stand elsewhere."""
+        source = replace(self.source, root=self.source.root.absolute())
+        return replace(self, source=source, folder=self.folder.absolute())
+
+    @property
     def key(self) -> dict[str, str]:
         """Hashes of what all workers of a study must have in common."""
         recipe = self.recipe_of({})
@@ -81,7 +90,7 @@ def tune(
     """Work on a study until it has enough trials, and write what it found.
 
     A trial that fails or collapses stays in the study with its reason, and the next one begins. One that was killed is
-    gone on with by the next worker on its folder.
+    gone on with by the next worker on its folder; one that ends every worker it gets fails.
 
     Args:
         tuning: see there.
@@ -94,17 +103,22 @@ def tune(
     Raises:
         SettingsError: a space or database that cannot be used, or a study that was begun with something else.
         SourceError: figures that cannot be trained on.
-        OutputError: database or folder cannot be written.
+        OutputError: database or folder cannot be written, or a worker does not see the folder.
+        LostWorkerError: workers vanish before they take a trial.
     """
     executor = executor or Serial()
     check_space(tuning.space, flat_settings(tuning.recipe_of({})))
     tuning.folder.mkdir(parents=True, exist_ok=True)
+    tuning = tuning.rooted
     make = MakeTuner(tuning, trials, storage, name, say if isinstance(executor, Serial) else None)
     study, drawn = make.open(), time.monotonic()
     for finished in executor.map(make, range(trials)):
         for why in finished.lost:
             say(f"a worker was lost; its trial goes on with the next ({why})")
-        lines = finished.value()
+        if isinstance(finished.error, LostWorkerError):
+            lines = make.give_up(study, finished.job, finished.error)
+        else:
+            lines = finished.value()
         if lines is None:
             continue
         for line in lines:
@@ -123,6 +137,7 @@ class MakeTuner:
     Attributes:
         tuning, trials, storage, name: as for `tune`.
         say: called with a line about every trial; None where lines are to come back with the trial.
+        command: tells the jobs of one call of `tune` from those of another.
     """
 
     tuning: Tuning
@@ -130,10 +145,14 @@ class MakeTuner:
     storage: str
     name: str
     say: Say | None
+    command: str = field(default_factory=lambda: uuid4().hex)
 
     def __call__(self) -> Callable[[int], list[str] | None]:
+        folder = self.tuning.folder
+        if not folder.is_dir():
+            raise OutputError(f"a worker does not see the folder {folder}", "choose --out on a shared disk")
         study, worker = self.open(), Trials(self.tuning.source)
-        return lambda _: self._next(study, worker)
+        return lambda job: self._next(study, worker, job)
 
     def open(self) -> optuna.Study:
         """The study, made where there is none."""
@@ -141,12 +160,32 @@ class MakeTuner:
         name = self.name or f"{self.tuning.recipe_of({}).name}-{self.tuning.space.name}"
         return open_study(open_storage(self.storage, self.tuning.folder), name, self.tuning.space, self.tuning.key)
 
-    def _next(self, study: optuna.Study, worker: Trials) -> list[str] | None:
+    def give_up(self, study: optuna.Study, job: int, error: LostWorkerError) -> list[str]:
+        """Let the trial fail that ended every worker of a job, or it would be begun again for ever; a line about it.
+
+        Raises:
+            LostWorkerError: the workers had no trial.
+        """
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        found = [trial for trial in running if trial.user_attrs.get(JOB) == self._mark(job)]
+        if not found:
+            raise error
+        for left in found:
+            Trial(study, left._trial_id).set_user_attr(REASON, error.message)  # pyright: ignore[reportPrivateUsage]
+            study.tell(left.number, None, TrialState.FAIL)
+            clear(self.tuning.folder / "trials" / str(left.number))
+        return [f"trial {left.number}: failed, {error.message}" for left in found]
+
+    def _mark(self, job: int) -> str:
+        return f"{self.command} {job}"
+
+    def _next(self, study: optuna.Study, worker: Trials, job: int) -> list[str] | None:
         """The lines about the next trial, which is run; None where there are enough."""
         turn = next_turn(study, self.tuning.space, self.tuning.folder / "trials", self.trials)
         if turn is None:
             return None
         lines: list[str] = []
+        turn.trial.set_user_attr(JOB, self._mark(job))
         try:
             _work(self.tuning, study, worker, turn, self.say or lines.append)
         finally:

@@ -17,15 +17,17 @@ from tiny_suite import SETTINGS, suite_values
 
 from atypica.apps.cli.benchmark import _bare, benchmark
 from atypica.benchmark.engine import Options, run_suite
-from atypica.benchmark.runs import place_run
+from atypica.benchmark.folds import FoldJob, MakeTrainer
+from atypica.benchmark.runs import Member, Work, place_run
 from atypica.benchmark.suite import Suite, TestSpec, load_suite
 from atypica.benchmark.testset import TestFigures
-from atypica.core.errors import ExitCode, SettingsError
+from atypica.core.errors import ExitCode, OutputError, SettingsError
 from atypica.data.drawn import draw_figures
 from atypica.data.leaks import Pixels, leaks
 from atypica.data.sources import open_source
 from atypica.evaluation.bootstrap import BootstrapSettings
 from atypica.scale.open import open_executor
+from atypica.training.attempts import Attempt
 from atypica.training.recipe import load_recipe
 from atypica.training.train import train
 
@@ -91,6 +93,16 @@ def test_work_done_elsewhere_comes_to_the_same_and_this_process_keeps_the_ledger
     again = Carrying()
     run_suite(suite.only(["plain", "to come"]), tmp_path, FAST, executor=again)
     assert len(again.jobs) == 1, "of a finished run only the test sets are asked for"
+
+
+def test_a_worker_that_does_not_see_the_folder_trains_nothing(suite, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    work = Work(suite, open_source(suite.data), {}, [], Path("out"), print).quiet
+    assert work.out == tmp_path / "out"
+    job = FoldJob(Member("plain", 3), Attempt(0, suite.recipe_of(suite.entries[0], 3)))
+    with pytest.raises(OutputError, match="does not see the folder"):
+        MakeTrainer(work)()(job)
+    assert not work.out.exists()
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from atypica.benchmark.predict import Typist
-from atypica.benchmark.runs import Member, Work, open_run
+from atypica.benchmark.runs import Member, Work, open_run, run_folder
+from atypica.core.errors import OutputError
 from atypica.training.attempts import Attempt
 from atypica.training.crops import CropStore
 from atypica.training.crossval import fold_trainer
@@ -53,7 +54,7 @@ class MakeTrainer:
         return train
 
     def _open(self, member: Member) -> tuple[Run, Callable[[], CropStore]]:
-        run = open_run(self.work, member)
+        run = _seen_run(self.work, member)
         return run, lru_cache(maxsize=1)(run.load_crops)
 
 
@@ -68,4 +69,16 @@ class MakePredictor:
 
 
 def _predict(work: Work, member: Member) -> None:
-    Typist(work, member, open_run(work, member)).predict()
+    Typist(work, member, _seen_run(work, member)).predict()
+
+
+def _seen_run(work: Work, member: Member) -> Run:
+    """The run that the process which leads the benchmark has opened.
+
+    Raises:
+        OutputError: its folder is not to be seen from here, so that what is trained here would be lost.
+    """
+    folder = run_folder(work.out, member.label, member.seed)
+    if not (folder / "recipe.yaml").is_file():
+        raise OutputError(f"a worker does not see the folder {folder}", "choose --out on a shared disk")
+    return open_run(work, member)

@@ -61,7 +61,8 @@ class Work:
     @property
     def quiet(self) -> Work:
         """The same for another process, which says and notes nothing that this one does not find out as well."""
-        return replace(self, say=_silent, notes=[], failures=[])
+        source, tests = _rooted(self.source), [replace(test, figures=_rooted(test.figures)) for test in self.tests]
+        return replace(self, source=source, tests=tests, out=self.out.absolute(), say=_silent, notes=[], failures=[])
 
     @property
     def members(self) -> list[Member]:
@@ -81,6 +82,11 @@ class Work:
 
 def _silent(_: str) -> None:
     """Say nothing."""
+
+
+def _rooted(figures: Figures) -> Figures:
+    """The same figures for a process that may stand elsewhere."""
+    return replace(figures, root=figures.root.absolute())
 
 
 def run_folder(out: Path, label: str, seed: int) -> Path:

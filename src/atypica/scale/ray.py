@@ -14,7 +14,7 @@ from typing import Any
 from atypica.core.errors import MissingExtraError, SettingsError
 from atypica.core.executor import Done, Finished, Job, MakeWorker
 from atypica.scale.dispatch import Dispatch, Hand
-from atypica.scale.station import Outcome, Station
+from atypica.scale.station import Outcome, Station, Surroundings
 
 CONNECT_S = 5.0
 
@@ -40,10 +40,10 @@ class RayWorkers:
         import ray
 
         kind: Any = ray.remote(Station).options(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0)
-        carried = ray.put(make)
+        carried, here = ray.put(make), Surroundings()
 
         def hire() -> Hand[Job, Done]:
-            return _Actor(kind.remote(carried))
+            return _Actor(kind.remote(carried, here))
 
         return Dispatch(hire, self.workers, _vanished, self.say).run(jobs)
 

@@ -5,10 +5,36 @@ from __future__ import annotations
 import os
 import pickle
 import traceback
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic
 
 from atypica.core.executor import Done, Job, MakeWorker, Worker
+
+SETTINGS = ("ATYPICA_DATA", "ATYPICA_DEVICE", "ATYPICA_EMBEDDINGS")
+"""Settings of the environment that decide what a job comes to."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a command was started: what relative paths start from, and its settings of the environment.
+
+    Attributes:
+        folder: the working directory.
+        settings: those of `SETTINGS` that are set.
+    """
+
+    folder: Path = field(default_factory=Path.cwd)
+    settings: dict[str, str] = field(
+        default_factory=lambda: {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    )
+
+    def enter(self) -> None:
+        """Make them those of this process; its working directory stays where the folder is not to be seen from here."""
+        os.environ.update(self.settings)
+        with suppress(OSError):
+            os.chdir(self.folder)
 
 
 @dataclass(frozen=True)
@@ -24,9 +50,12 @@ class Station(Generic[Job, Done]):
 
     Args:
         make: makes the worker.
+        surroundings: of the command; None for a process that has them from its parent.
     """
 
-    def __init__(self, make: MakeWorker[Job, Done]) -> None:
+    def __init__(self, make: MakeWorker[Job, Done], surroundings: Surroundings | None = None) -> None:
+        if surroundings:
+            surroundings.enter()
         self._make = make
         self._worker: Worker[Job, Done] | None = None
 

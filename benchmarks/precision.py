@@ -1,16 +1,17 @@
 """What faster arithmetic costs in accuracy, and what it brings in speed: a table of engines and precisions.
 
-    python benchmarks/precision.py accuracy RUN --data ami-br --keep scores.npz [--layers]
-    python benchmarks/precision.py speed --data ami-br [--rounds 30]
+    python benchmarks/precision.py accuracy RUN --data ami-br --keep scores.npz
+    python benchmarks/precision.py speed --data ami-br [--rounds 30] [--layers]
 
 `accuracy`: every fold's network of a finished run is exported, quantized with crops of its own training folds, and
 types the figures that it has not seen. Pooled over the folds: AUROC, and balanced accuracy at the run's own threshold
 (chosen on float32 predictions, and kept for all), with the difference to float32 and its interval (cases drawn again,
-paired). `--layers` compares which convolutions stay float32 instead of engines. A run is opened as `atypica train`
-opens it, which rewrites its recipe.yaml: give a copy.
+paired). A run is opened as `atypica train` opens it, which rewrites its recipe.yaml: give a copy.
 
 `speed`: the shipped bundle by every engine on one thread, batches of 8, all engines in turn in every round, so that
-whatever else runs on the machine hits all alike; medians of the rounds, and of each round's ratio to float32.
+whatever else runs on the machine hits all alike; medians of the rounds, and of each round's ratio to float32. With
+`--layers` instead int8 with other convolutions left in float32, and how far p_amf moves on crops beside those of the
+calibration.
 """
 
 from __future__ import annotations
@@ -39,15 +40,14 @@ from atypica.inference.seen import draw_crops
 from atypica.training.crops import CropStore
 from atypica.training.crossval import fold_networks
 from atypica.training.graph import export_graph
-from atypica.training.int8 import FIGURES, amf_logits
-from atypica.training.quantization import quantized
+from atypica.training.int8 import FIGURES, amf_logits, moved_between
+from atypica.training.quantization import KEPT, quantized
 from atypica.training.recipe import load_recipe
 from atypica.training.run import Run
 from atypica.training.strangeness import StrangenessModel, measure
 
 FLOAT = "ONNX Runtime, float32"
 Crops = NDArray[np.uint8]
-Variants = Callable[[Bundle, Crops], Iterator[tuple[str, Classifier]]]
 
 
 def engines(bundle: Bundle, calibration: Crops) -> Iterator[tuple[str, Classifier]]:
@@ -64,10 +64,10 @@ def engines(bundle: Bundle, calibration: Crops) -> Iterator[tuple[str, Classifie
 def layers(bundle: Bundle, calibration: Crops) -> Iterator[tuple[str, Classifier]]:
     """The bundle in int8, with other convolutions left in float32 or other weights."""
     yield FLOAT, OnnxClassifier(bundle, "cpu")
-    for kept, what in ((0, "all convolutions"), (1, "but the stem"), (3, "but stem and first block")):
-        yield f"int8, {what}", OnnxClassifier(replace(bundle, onnx=quantized(bundle.onnx, calibration, kept)), "cpu")
-    eight = quantized(bundle.onnx, calibration, weight_bits=8)
-    yield "int8, but stem and first block, weights of 8 bits", OnnxClassifier(replace(bundle, onnx=eight), "cpu")
+    for kept, what in ((0, "none"), (1, "the stem"), (3, "stem and first block"), (6, "stem and two blocks")):
+        for bits in (7, 8) if kept in {0, KEPT} else (7,):
+            graph = quantized(bundle.onnx, calibration, kept, bits)
+            yield f"{what}, weights of {bits} bits", OnnxClassifier(replace(bundle, onnx=graph), "cpu")
 
 
 def as_float16(graph: bytes) -> bytes:
@@ -88,7 +88,7 @@ class Scores:
         self.logits.setdefault(name, np.full(len(rows), np.nan))[rows] = values
 
 
-def out_of_fold(run: Run, card: Card, variants: Variants) -> Scores:
+def out_of_fold(run: Run, card: Card) -> Scores:
     """Every figure typed by the network that has not seen it, in every variant."""
     scores = Scores({})
     store = run.load_crops()
@@ -101,7 +101,7 @@ def out_of_fold(run: Run, card: Card, variants: Variants) -> Scores:
         bundle = Bundle(run.folder, card, graph)
         calibration = draw_crops(seen, run.figures.where(~held_out), FIGURES).crops
         theirs = seen.crops(held_out)
-        for name, classifier in variants(bundle, calibration):
+        for name, classifier in engines(bundle, calibration):
             scores.add(name, held_out, amf_logits(classifier, theirs))
             print(f"fold {fold}: {name}", flush=True)
     return scores
@@ -150,7 +150,7 @@ def accuracy(given: argparse.Namespace) -> None:
     if given.keep.is_file():
         scores = Scores(dict(np.load(given.keep)))
     else:
-        scores = out_of_fold(run, card, layers if given.layers else engines)
+        scores = out_of_fold(run, card)
         np.savez(given.keep, **scores.logits)
     print(accuracy_table(run, card, scores))
 
@@ -173,8 +173,9 @@ def speed(given: argparse.Namespace) -> None:
     bundle = read_bundle()
     figures = open_source(given.data)
     figures = figures.where((figures.table["split"] == "train").to_numpy())
-    crops = draw_crops(OnnxClassifier(bundle, "cpu"), figures, FIGURES).crops
-    contenders = dict(engines(bundle, crops))
+    drawn = draw_crops(OnnxClassifier(bundle, "cpu"), figures, 2 * FIGURES).crops
+    crops, others = drawn[:FIGURES], drawn[FIGURES:]
+    contenders = dict((layers if given.layers else engines)(bundle, crops))
     times = {name: Times([], []) for name in contenders}
     names = ["amf", "subtype", "disagreement", "distance"]
     for number in range(-2, given.rounds):
@@ -186,6 +187,12 @@ def speed(given: argparse.Namespace) -> None:
                 continue
             times[name].measure(lambda c=classifier, b=batches: [c.forward(one, names) for one in b], 8 * BATCH)
     print(speed_table(times))
+    if given.layers:
+        for name, classifier in contenders.items():
+            moved = moved_between(contenders[FLOAT], classifier, others)
+            print(
+                f"{name}: mean {moved.mean:.4f}, largest {moved.largest:.4f}, {moved.changed} of {moved.figures} calls"
+            )
 
 
 def speed_table(times: dict[str, Times]) -> str:
@@ -209,11 +216,11 @@ def main() -> None:
     one.add_argument("run", type=Path)
     one.add_argument("--data", default="ami-br")
     one.add_argument("--keep", type=Path, required=True, help="where the logits are kept; read if it is there")
-    one.add_argument("--layers", action="store_true")
     one.set_defaults(work=accuracy)
     other = verbs.add_parser("speed")
     other.add_argument("--data", default="ami-br")
     other.add_argument("--rounds", type=int, default=30)
+    other.add_argument("--layers", action="store_true")
     other.set_defaults(work=speed)
     given = parser.parse_args()
     given.work(given)

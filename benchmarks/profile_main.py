@@ -1,6 +1,6 @@
 """Where each millisecond of `atypica classify` goes, and what share of the processor's limit its network reaches.
 
-    python benchmarks/profile_main.py stages TABLE [--rounds 5]
+    python benchmarks/profile_main.py stages TABLE [--rounds 5] [--model BUNDLE]
     python benchmarks/profile_main.py network [--rounds 30] [--model BUNDLE]
 
 `stages`: the whole verb on one thread, in a fresh process a round; processor time, median of the rounds. The stages of
@@ -102,7 +102,7 @@ def keep_after(place: str, spent: dict[str, float], kept: dict[str, float]) -> N
     setattr(owner, name, watched)
 
 
-def one_round(table: str) -> dict[str, float]:
+def one_round(table: str, model: Path | None) -> dict[str, float]:
     """The verb in this process."""
     from atypica.apps.cli.classify import classify
 
@@ -118,7 +118,7 @@ def one_round(table: str) -> dict[str, float]:
     keep_after("atypica.inference.model.run", figure.spent, inner)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        classify(table, out=Path(folder), threads=1)
+        classify(table, out=Path(folder), model=model, threads=1)
         wall = time.perf_counter() - started
     total = time.process_time()
     stages = {"imports": imports, **whole.spent}
@@ -133,10 +133,11 @@ def stages(given: argparse.Namespace) -> None:
 
     if given.child:
         with redirect_stdout(sys.stderr):
-            spent = one_round(given.table)
+            spent = one_round(given.table, given.model)
         print(json.dumps(spent))
         return
     command = [sys.executable, __file__, "stages", given.table, "--child"]
+    command += ["--model", str(given.model)] if given.model else []
     rounds = [
         json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
         for _ in range(given.rounds)
@@ -333,6 +334,7 @@ def main() -> None:
     one = verbs.add_parser("stages")
     one.add_argument("table")
     one.add_argument("--rounds", type=int, default=5)
+    one.add_argument("--model", type=Path)
     one.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     one.set_defaults(work=stages)
     other = verbs.add_parser("network")

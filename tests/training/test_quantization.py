@@ -61,6 +61,19 @@ def test_weights_are_seven_bits_with_a_scale_for_each_channel(int8):
     np.testing.assert_array_equal(stored, np.rint(weight / scale[:, None, None, None]))
 
 
+def test_weights_of_eight_bits_lie_nearer(crops):
+    weight = numpy_helper.to_array(
+        next(p for p in onnx.load_from_string(convolutional_graph()).graph.initializer if p.name == "conv3.weight")
+    )
+    off = []
+    for bits in (7, 8):
+        graph = onnx.load_from_string(quantized(convolutional_graph(), crops[:4], KEPT, bits)).graph
+        parts = {part.name: numpy_helper.to_array(part) for part in graph.initializer}
+        back = parts["conv3.weight_quantized"] * parts["conv3.weight_scale"][:, None, None, None]
+        off.append(np.abs(back - weight).mean())
+    assert 1.6 < off[0] / off[1] < 2.4
+
+
 def test_twice_is_refused_and_so_is_a_network_without_convolutions(crops, tmp_path):
     with pytest.raises(BundleError, match="quantized already"):
         quantized(quantized(convolutional_graph(), crops[:4], KEPT), crops)
@@ -96,7 +109,7 @@ def test_the_card_says_what_it_is_and_claims_no_metrics(made):
     told = after.card.quantization
     assert told.arithmetic == "int8"
     assert told.float32_sha256 == before.card.onnx_sha256 != after.card.onnx_sha256
-    assert (told.figures, told.checked_figures, told.kept_float32) == (20, 12, KEPT)
+    assert (told.figures, told.checked_figures, told.kept_float32, told.weight_bits) == (20, 12, KEPT, 7)
     assert "atypica calibrate" in told.note
     assert after.card.version == "1+int8"
     assert list(after.card.metrics) == ["a test (float32 model)"]

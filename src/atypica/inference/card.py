@@ -95,6 +95,7 @@ class Quantization(Settings):
     """
 
     arithmetic: str
+    weight_bits: int
     float32_sha256: str
     """Of the graph that it was made from."""
     source: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,7 @@ def quantize_bundle(
     *,
     count: int = FIGURES,
     kept: int = KEPT,
+    weight_bits: Literal[7, 8] = 7,
     seed: int = 0,
     mpp: float | None = None,
 ) -> Int8:
@@ -79,6 +81,7 @@ def quantize_bundle(
         out: a folder, or a zip file if it ends in .zip.
         count: figures that the ranges of the integers are measured on.
         kept: convolutions at the start that stay float32.
+        weight_bits: see `quantized`.
         seed: of the lot that draws the figures.
         mpp: micrometers per pixel of figures whose table does not say it.
 
@@ -91,11 +94,24 @@ def quantize_bundle(
         raise BundleError(f"the weights of {bundle.path} lie in a file of their own", "int8 is for smaller networks")
     before = OnnxClassifier(bundle, "cpu")
     seen = draw_crops(before, figures, 2 * count, seed=seed, mpp=mpp)
-    graph = quantized(bundle.onnx, seen.crops[:count], kept)
+    graph = quantized(bundle.onnx, seen.crops[:count], kept, weight_bits)
     after = OnnxClassifier(replace(bundle, onnx=graph), "cpu")
     moved = [moved_between(before, after, part) for part in (seen.crops, seen.crops[:count], seen.crops[count:])]
-    card = _card(bundle.card, figures.name, seed, kept, moved[0], moved[1])
-    write_bundle(out, graph, card, bundle.trained_on)
+    made = Quantization(
+        arithmetic="int8",
+        weight_bits=weight_bits,
+        float32_sha256=bundle.card.onnx_sha256,
+        source=figures.name,
+        figures=moved[1].figures,
+        seed=seed,
+        kept_float32=kept,
+        checked_figures=moved[2].figures,
+        largest_difference=round(moved[0].largest, 4),
+        mean_difference=round(moved[0].mean, 4),
+        changed_calls=moved[0].changed,
+        note=NOTE,
+    )
+    write_bundle(out, graph, _card(bundle.card, made), bundle.trained_on)
     return Int8(read_bundle(out), moved[1], moved[2] if moved[2].figures else None, seen.failed)
 
 
@@ -122,20 +138,7 @@ def amf_logits(classifier: Classifier, crops: NDArray[np.uint8]) -> NDArray[np.f
     return np.concatenate([classifier.forward(crops[s : s + BATCH], ["amf"])["amf"][:, 0] for s in starts])
 
 
-def _card(card: Card, source: str, seed: int, kept: int, moved: Moved, calibration: Moved) -> Card:
-    made = Quantization(
-        arithmetic="int8",
-        float32_sha256=card.onnx_sha256,
-        source=source,
-        figures=calibration.figures,
-        seed=seed,
-        kept_float32=kept,
-        checked_figures=moved.figures - calibration.figures,
-        largest_difference=round(moved.largest, 4),
-        mean_difference=round(moved.mean, 4),
-        changed_calls=moved.changed,
-        note=NOTE,
-    )
+def _card(card: Card, made: Quantization) -> Card:
     return card.model_copy(
         update={
             "version": f"{card.version}{'.' if '+' in card.version else '+'}int8",

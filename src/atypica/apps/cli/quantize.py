@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from atypica.apps.cli.screen import counted, say, show_source
 from atypica.core.errors import ExitCode, MissingExtraError, SettingsError
@@ -26,6 +26,7 @@ def quantize(
     out: Path,
     figures: int = 256,
     keep: int = 3,
+    weight_bits: Literal[7, 8] = 7,
     mpp: float | None = None,
     seed: int = 0,
 ) -> int:
@@ -49,6 +50,8 @@ def quantize(
         How many of them; as many again only compare the new model with the old one.
     keep
         Convolutions at the start that stay float32, where 8 bits cost most.
+    weight_bits
+        8 is nearer to float32, but only for processors with VNNI and for ARM: others may overflow in silence.
     mpp
         Micrometers per pixel of figures whose table does not say it.
     seed
@@ -68,7 +71,7 @@ def quantize(
     if "split" in source.table and (source.table["split"] == "train").any():
         source = source.where((source.table["split"] == "train").to_numpy())
     show_source(source)
-    made = quantize_bundle(model, source, out, count=figures, kept=keep, seed=seed, mpp=mpp)
+    made = quantize_bundle(model, source, out, count=figures, kept=keep, weight_bits=weight_bits, seed=seed, mpp=mpp)
     _tell("figures it was calibrated on", made.calibration)
     if made.others:
         _tell("other figures of the source", made.others)

@@ -47,7 +47,7 @@ def test_a_cluster_does_all_jobs_though_workers_and_a_machine_are_lost(cluster: 
         _until(lambda: not Path(f"/proc/{begun(tmp_path, 'waits 1')[0]}").exists())
         (tmp_path / "go on").touch()
         found = working.result()
-    assert said[0] == "Ray: 2 machines, room for 1 workers, 2 wanted"
+    assert said[0] == "Ray: machines 2, room for workers 1, wanted 2"
     assert sorted(map(str, found)) == sorted(map(str, jobs))
     assert [found[number].value() for number in range(6)] == [0, 2, 4, 6, 8, 10]
     assert len(found["waits 1"].lost) == 1

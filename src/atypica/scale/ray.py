@@ -101,13 +101,14 @@ def ray_workers(
     except Exception as error:  # Ray's ways of not being there share no base
         raise _not_there(address or os.environ.get("RAY_ADDRESS", "this machine"), error) from error
     try:
-        room = _room(ray.cluster_resources(), cpus, gpus)
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        room = sum(_room(machine, cpus, gpus) for machine in machines)
         if not room and workers is None:
             raise SettingsError(
                 f"no machine of the cluster can give a worker {cpus} CPUs and {gpus:g} GPUs",
                 "ask for less by --cpus-per-worker and --gpus-per-worker, or say by --workers how many will come",
             )
-        say(f"Ray: {len(ray.nodes())} machines, room for {room} workers, {workers or room} wanted")
+        say(f"Ray: machines {len(machines)}, room for workers {room}, wanted {workers or room}")
         yield RayWorkers(workers or room, cpus, gpus, say)
     finally:
         ray.shutdown()
@@ -131,6 +132,6 @@ def _not_there(address: str, error: Exception) -> SettingsError:
 
 
 def _room(resources: Mapping[str, float], cpus: int, gpus: float) -> int:
-    """How many workers fit a cluster, all its machines taken together."""
+    """How many workers fit a machine."""
     by_gpu = resources.get("GPU", 0.0) / gpus if gpus else float("inf")
     return int(min(resources.get("CPU", 0.0) / cpus, by_gpu))

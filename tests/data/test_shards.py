@@ -90,6 +90,14 @@ def test_own_ids_are_kept_and_blanks_filled(tmp_path):
     assert rows.figures.table["mpp"].tolist()[0] == 0.5
 
 
+def test_long_ids_beside_a_blank_stay_different(tmp_path):
+    ids = [2**53, 2**53 + 1, None]
+    columns = {"figure_id": pa.array(ids, pa.int64()), "page": pa.array([1, None, 3]), "image_bytes": [png(1)] * 3}
+    (rows,) = rows_of(only(write_parquet(tmp_path / "a.parquet", columns)), 10, 10)
+    assert rows.figures.table["figure_id"].tolist() == [str(2**53), str(2**53 + 1), "a.parquet#2"]
+    assert rows.figures.table["page"].isna().tolist() == [False, True, False]
+
+
 def test_tar_with_columns_of_its_json(tmp_path):
     members = [(f"{n}.png", png(n)) for n in range(4)]
     members.insert(1, ("0.json", json.dumps({"case": "A", "mpp": 0.4, "other": {"a": 1}}).encode()))
@@ -147,6 +155,33 @@ def test_a_cut_tar_gives_what_stands_before_the_cut(tmp_path):
     assert [next(spans).start, next(spans).start] == [0, 2]
     with pytest.raises(SourceError, match=r"a\.tar cannot be read"):
         list(spans)
+
+
+@pytest.mark.parametrize("hurt", ["checksum", "cut within a header", "negative size"])
+def test_a_tar_with_a_broken_header_does_not_pass_for_one_that_ends_there(tmp_path, hurt):
+    path = write_tar(tmp_path / "a.tar", [(f"{n}.png", png(n)) for n in range(5)])
+    with tarfile.open(path) as file:
+        start = file.getmember("3.png").offset
+    data = bytearray(path.read_bytes())
+    if hurt == "negative size":
+        info = tarfile.TarInfo("3.png")
+        info.size = -512 * 6
+        data[start : start + 512] = info.tobuf(tarfile.GNU_FORMAT)
+    else:
+        data[start] ^= 1
+    path.write_bytes(data[: start + 100] if hurt == "cut within a header" else data)
+    spans = only(path).spans(2)
+    assert next(spans)[:2] == (0, 2)
+    with pytest.raises(SourceError, match=r"a\.tar cannot be read"):
+        list(spans)
+
+
+def test_a_tar_that_became_shorter_is_told(tmp_path):
+    path = write_tar(tmp_path / "a.tar", [(f"{n}.png", png(n)) for n in range(5)])
+    (span,) = only(path).spans(5)
+    write_tar(path, [(f"{n}.png", png(n)) for n in range(3)])
+    with pytest.raises(SourceError, match="changed"):
+        list(only(path).read(span, 5))
 
 
 def test_stacks_and_tables_of_paths_by_a_pattern(tmp_path):

@@ -59,7 +59,7 @@ class ParquetShard(ShardFile):
             images = [_image(data, place) for data, place in zip(found, places, strict=True)]
             if paths is not None:
                 columns["image"] = paths
-        table = pd.DataFrame({name: column.to_pandas() for name, column in columns.items()}, range(batch.num_rows))
+        table = pd.DataFrame({name: _values(column) for name, column in columns.items()}, range(batch.num_rows))
         return Rows(self.figures(table, places), images)
 
 
@@ -98,6 +98,11 @@ def _batches(file: pq.ParquetFile, span: Span, step: int, columns: list[str]) ->
         if begin < end:
             yield begin, batch.slice(begin - first, end - begin)
         first += batch.num_rows
+
+
+def _values(column: Any) -> Any:
+    """As pandas knows them; whole numbers beside blanks stay whole, or long ids would become alike."""
+    return column.to_pandas(integer_object_nulls=True)
 
 
 def _split(column: Any) -> tuple[list[bytes | None], Any]:

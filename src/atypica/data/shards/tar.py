@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 import pandas as pd
 
-from atypica.core.errors import FigureError
+from atypica.core.errors import FigureError, SourceError
 from atypica.data.shards.shard import COLUMNS, MOST_BYTES, Rows, ShardFile, Span
 from atypica.data.sources.image import IMAGE_SUFFIXES
 
@@ -49,6 +49,8 @@ class TarShard(ShardFile):
         """See `Shard.read`."""
         with self._open() as file:
             members = list(islice(self._members(file, span.offset), span.stop - span.start))
+            if len(members) < span.stop - span.start:
+                raise SourceError(f"{self.name} was changed since it was opened", "give the same command again")
             for start in range(0, len(members), step):
                 yield self._rows(file, members[start : start + step])
 
@@ -92,7 +94,13 @@ def _headers(file: IO[bytes], offset: int) -> Iterator[tarfile.TarInfo]:
     archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
     while (info := archive.next()) is not None:
         archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
+        if archive.offset <= info.offset:
+            raise tarfile.ReadError(f"a header says that {info.name} has no end")
         yield info
+    # A damaged header is to tarfile the end of the archive.
+    file.seek(archive.offset)  # pyright: ignore[reportAttributeAccessIssue]
+    if any(file.read(tarfile.BLOCKSIZE)):
+        raise tarfile.ReadError(f"no header where there should be one, at byte {archive.offset:,}")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _stem(info: tarfile.TarInfo) -> str:

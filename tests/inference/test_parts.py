@@ -22,7 +22,7 @@ from atypica.inference.counting import Limits
 from atypica.inference.model import Asked, load_model
 from atypica.inference.packing import pack
 from atypica.inference.parts.file import SCHEMA
-from atypica.inference.parts.part import parts_of_shard, rows_of_parts
+from atypica.inference.parts.part import part_of_table, parts_of_shard, rows_of_parts
 from atypica.inference.parts.shards import classify_shards
 from atypica.inference.parts.table import classify_table
 
@@ -288,6 +288,23 @@ def test_jobs_hold_no_pixels_and_say_what_they_are_of(shards):
     parts = list(parts_of_shard(2, shard, 32))
     assert [(part.name, part.size) for part in parts] == [("part-00002-00000", 32), ("part-00002-00001", 28)]
     assert parts[0].identity.startswith("figures-00002.parquet ")
+
+
+def test_the_same_rows_of_another_folder_are_other_figures(figures, tmp_path):
+    rows = np.arange(32)
+    here = part_of_table(0, figures, rows)
+    assert here.identity == part_of_table(0, figures, rows).identity
+    assert here.identity != part_of_table(0, replace(figures, root=tmp_path), rows).identity
+    other = replace(figures, table=figures.table.assign(case="x"))
+    assert here.identity != part_of_table(0, other, rows).identity
+
+
+def test_what_killed_workers_left_half_written_is_removed(model, shards, tmp_path):
+    left = tmp_path / "predictions" / ".part-00000-00000.0a1b2c3d.parquet"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    classify_shards(shards, tmp_path, model)
+    assert not left.exists()
 
 
 def test_packing_keeps_the_bytes_of_files_and_goes_on_after_a_stop(figures, folder, tmp_path):

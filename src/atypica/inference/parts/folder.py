@@ -89,7 +89,12 @@ class PartsFolder:
         return record if record and record.identity == part.identity else None
 
     def keep(self, names: set[str]) -> list[Path]:
-        """Remove the parts of other names: their figures are no longer in the source. Gives their files."""
+        """Remove the parts of other names: their figures are no longer in the source. Gives their files.
+
+        What killed workers left half-written goes too.
+        """
+        for file in self.predictions.glob(".part-*.parquet"):
+            file.unlink(missing_ok=True)
         others = [file for file in sorted(self.predictions.glob("part-*.parquet")) if file.stem not in names]
         for file in others:
             file.unlink()

@@ -115,9 +115,11 @@ def part_of_table(number: int, figures: Figures, rows: NDArray[np.int64]) -> Par
     images = set(table["image"])
     slides = tuple(slide for slide in figures.slides if slide.image in images)
     some = replace(figures, table=table, root=figures.root.absolute(), slides=slides, notes=())
-    return Part(f"part-{number:05}", _identity(table), len(rows), TableRows(some))
+    return Part(f"part-{number:05}", _identity(some), len(rows), TableRows(some))
 
 
-def _identity(table: pd.DataFrame) -> str:
-    values = pd.util.hash_pandas_object(table.astype(object), index=False).to_numpy()
-    return hashlib.sha256(repr(list(table.columns)).encode() + values.tobytes()).hexdigest()
+def _identity(figures: Figures) -> str:
+    """Of the rows and the folder that their images are in, not of the images."""
+    values = pd.util.hash_pandas_object(figures.table.astype(object), index=False).to_numpy()
+    said = f"{figures.root} {list(figures.table.columns)}"
+    return hashlib.sha256(said.encode(errors="surrogateescape") + values.tobytes()).hexdigest()

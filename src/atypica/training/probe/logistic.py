@@ -25,6 +25,7 @@ STEPS = 1000
 _MEMORY = 12
 _CURVATURE = 0.15
 """Typical p (1 - p): the Hessian is about that times the correlation."""
+_NO_VARIANCE = 1e-12
 _STILL_GOING = 0.75
 """Share of the problems."""
 _LARGEST_BLOCK = 6e7
@@ -52,7 +53,10 @@ def solve_logistic(problems: Problems, tolerance: float = TOLERANCE, steps: int 
 
 @dataclass(frozen=True)
 class _Metric:
-    """The directions of the features' correlation: it decides how fast a problem is solved, not to what."""
+    """The directions in which features vary, by correlation: it decides how fast a problem is solved, not to what.
+
+    Of fewer rows than features there are as many as rows, which is all that has to be gone through.
+    """
 
     axes: Tensor
     variances: Tensor
@@ -63,13 +67,16 @@ class _Metric:
         scale = centered.square().mean(dim=0).sqrt()
         scaled = centered / torch.where(scale > 0, scale, 1.0)
         variances, axes = torch.linalg.eigh(scaled.T @ scaled / len(features))
-        return cls(axes, variances.clamp_min(0))
+        there = variances > _NO_VARIANCE * variances.amax()
+        return cls(axes[:, there], variances[there])
 
     def apply(self, gradient: Tensor, penalties: Tensor) -> Tensor:
         """(P, C, d + 1) -> the same; the last column is the intercept's."""
-        curved = _CURVATURE * self.variances + penalties[:, None]
-        along = (gradient[..., :-1] @ self.axes) / curved[:, None]
-        return torch.cat([along @ self.axes.T, gradient[..., -1:] / _CURVATURE], dim=-1)
+        flat = penalties[:, None, None]
+        more = 1 / (_CURVATURE * self.variances + flat) - 1 / flat
+        weights = gradient[..., :-1]
+        moved = weights / flat + (weights @ self.axes * more) @ self.axes.T
+        return torch.cat([moved, gradient[..., -1:] / _CURVATURE], dim=-1)
 
 
 class _Objective:

@@ -47,7 +47,7 @@ class Dispatch(Generic[Job, Done]):
 
     Args:
         hire: starts a new hand.
-        hands: how many there are at a time.
+        hands: how many there are to be at a time; asked whenever jobs are given, for machines come and go.
         vanished: whether the error of a future says that its process is no longer there.
         say: called with a line where there is nothing to do but to wait.
     """
@@ -55,7 +55,7 @@ class Dispatch(Generic[Job, Done]):
     def __init__(
         self,
         hire: Callable[[], Hand[Job, Done]],
-        hands: int,
+        hands: Callable[[], int],
         vanished: Callable[[BaseException], bool],
         say: Callable[[str], None],
     ) -> None:
@@ -82,12 +82,13 @@ class Dispatch(Generic[Job, Done]):
 
     def _give(self, source: Iterator[Job]) -> bool:
         """Bring jobs and hands together; whether there is anything to wait for."""
-        while len(self._waiting) < self._hands and (task := next((Task(job) for job in source), None)):
+        hands = self._hands()
+        while len(self._waiting) < hands and (task := next((Task(job) for job in source), None)):
             self._waiting.append(task)
         while self._free and self._waiting:
             hand, task = self._free.pop(), self._waiting.popleft()
             self._busy[hand.do(task.job)] = hand, task
-        while len(self._coming) < min(len(self._waiting), self._hands - len(self._busy)):
+        while len(self._coming) < min(len(self._waiting), hands - len(self._busy)):
             hand = self._hire()
             self._coming[hand.ready] = hand
         return bool(self._waiting or self._busy)
@@ -114,7 +115,7 @@ class Dispatch(Generic[Job, Done]):
             return
         hand.dismiss()
         self._stillborn += 1
-        if self._stillborn >= TRIES * self._hands:
+        if self._stillborn >= TRIES * self._hands():
             raise LostWorkerError(
                 f"{self._stillborn} workers ended before they had begun: {_line(error)}",
                 "see that atypica is installed alike wherever it is to work, and that there is memory for so many",

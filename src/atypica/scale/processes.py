@@ -40,7 +40,7 @@ class Processes:
 
     def map(self, make: MakeWorker[Job, Done], jobs: Iterable[Job]) -> Iterator[Finished[Job, Done]]:
         """See `Executor.map`."""
-        return Dispatch(lambda: _Process(make, self.cpus), self.workers, _vanished, self.say).run(jobs)
+        return Dispatch(lambda: _Process(make, self.cpus), lambda: self.workers, _vanished, self.say).run(jobs)
 
 
 def _vanished(error: BaseException) -> bool:

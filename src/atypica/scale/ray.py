@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ from atypica.scale.dispatch import Dispatch, Hand
 from atypica.scale.station import Outcome, Station, Surroundings
 
 CONNECT_S = 5.0
+LOOK_S = 10.0
+"""How long what was found of the cluster holds."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,21 @@ class RayWorkers:
     """Does jobs by actors of the cluster that this process is connected to; see `Executor`.
 
     Attributes:
-        workers: how many actors.
+        room: says how many actors there are to be, now.
         cpus: processor threads of each.
         gpus: of each; those that have a part of one share it.
         say: called with a line where there is nothing to do but to wait.
     """
 
-    workers: int
+    room: Callable[[], int]
     cpus: int
     gpus: float
     say: Callable[[str], None]
+
+    @property
+    def workers(self) -> int:
+        """See `Executor.workers`."""
+        return self.room()
 
     def map(self, make: MakeWorker[Job, Done], jobs: Iterable[Job]) -> Iterator[Finished[Job, Done]]:
         """See `Executor.map`."""
@@ -45,7 +53,7 @@ class RayWorkers:
         def hire() -> Hand[Job, Done]:
             return _Actor(kind.remote(carried, here))
 
-        return Dispatch(hire, self.workers, _vanished, self.say).run(jobs)
+        return Dispatch(hire, self.room, _vanished, self.say).run(jobs)
 
 
 def _vanished(error: BaseException) -> bool:
@@ -101,7 +109,7 @@ def ray_workers(
     except Exception as error:  # Ray's ways of not being there share no base
         raise _not_there(address or os.environ.get("RAY_ADDRESS", "this machine"), error) from error
     try:
-        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        machines = _machines()
         room = sum(_room(machine, cpus, gpus) for machine in machines)
         if not room and workers is None:
             raise SettingsError(
@@ -109,7 +117,7 @@ def ray_workers(
                 "ask for less by --cpus-per-worker and --gpus-per-worker, or say by --workers how many will come",
             )
         say(f"Ray: machines {len(machines)}, room for workers {room}, wanted {workers or room}")
-        yield RayWorkers(workers or room, cpus, gpus, say)
+        yield RayWorkers(_Room(workers, cpus, gpus), cpus, gpus, say)
     finally:
         ray.shutdown()
 
@@ -129,6 +137,29 @@ def _not_there(address: str, error: Exception) -> SettingsError:
         f"there is no Ray cluster at {address}: {reason}",
         "start one with 'ray start --head', of the same versions of Ray and Python, and give its address",
     )
+
+
+class _Room:
+    """How many workers there are to be: so many as were asked for, else what the cluster has room for as it stands."""
+
+    def __init__(self, workers: int | None, cpus: int, gpus: float) -> None:
+        self._workers, self._cpus, self._gpus = workers, cpus, gpus
+        self._counted, self._looked = 0, -LOOK_S
+
+    def __call__(self) -> int:
+        if self._workers:
+            return self._workers
+        if time.monotonic() - self._looked > LOOK_S:
+            self._counted = sum(_room(machine, self._cpus, self._gpus) for machine in _machines())
+            self._looked = time.monotonic()
+        return max(1, self._counted)
+
+
+def _machines() -> list[Mapping[str, float]]:
+    """The resources of every machine of the cluster that lives."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _room(resources: Mapping[str, float], cpus: int, gpus: float) -> int:

@@ -240,3 +240,5 @@ def test_vectors_computed_elsewhere_are_those_computed_here(tmp_path, monkeypatc
     again = list(spread_embeddings(figures, replace(make, vectors=False), Carrying(), said.append))
     assert sum(part.computed for part in again) == 0
     assert sum(vector.size for part in again for vector in part.vectors.values()) == 0
+    with pytest.raises(OutputError, match="does not see"):
+        replace(make, cache=tmp_path / "on another machine")()

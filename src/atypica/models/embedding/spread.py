@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from atypica.core.errors import OutputError
 from atypica.core.executor import Executor
 from atypica.core.progress import ProgressBar
 from atypica.data.figures import Figures
@@ -58,6 +59,13 @@ class MakeEmbedder:
     vectors: bool
 
     def __call__(self) -> Callable[[EmbedJob], Embedded]:
+        """What embeds in this process.
+
+        Raises:
+            OutputError: the cache is not to be seen from here, so that what is kept here would be lost.
+        """
+        if not self.cache.is_dir():
+            raise OutputError(f"a worker does not see the folder {self.cache}", "choose --cache on a shared disk")
         chosen: dict[str, Any] = {**self.options, "device": device_here(self.options)}
         return partial(self._embed, load_encoder(self.backbone, self.weights, **chosen), EmbeddingCache(self.cache))
 
@@ -84,8 +92,13 @@ def spread_embeddings(
         say: called with a line on a worker that was lost.
 
     Raises:
+        OutputError: the folder of the cache cannot be made.
         Exception: what a worker raised; what others computed is in the cache.
     """
+    try:
+        make.cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make {make.cache}: {error.strerror}", "choose another --cache") from error
     root = replace(figures, root=figures.root.absolute(), notes=())
     jobs = (EmbedJob(rows, _rows(root, rows)) for rows in rows_of_parts(figures, JOB_SIZE))
     with ProgressBar(f"embedding by {make.backbone}", len(figures)) as bar:

@@ -83,7 +83,7 @@ def test_a_later_run_of_another_kind_leaves_no_parts_behind(atypica, crops, tiny
     atypica("classify", tmp_path / "shards", "--model", tiny_bundle, "--out", tmp_path / "out")
     atypica("classify", crops, "--model", tiny_bundle, "--out", tmp_path / "out", "--no-report")
     left = sorted(file.name for file in (tmp_path / "out").iterdir())
-    assert left == [".atypica-outputs.json", "cases.csv", "predictions.csv"]
+    assert left == [".atypica-outputs.json", ".lock", "cases.csv", "predictions.csv"]
 
 
 def test_a_run_that_was_killed_goes_on(atypica, tiny_bundle, tmp_path):

@@ -50,9 +50,10 @@ class Rounds:
         """What the networks of all runs say of the test sets."""
         members = [member for member in self._typists if member not in self._failed]
         if not isinstance(self._executor, Serial):
-            # What fails there fails again below, and is told there.
             for finished in self._executor.map(MakePredictor(self._work.quiet), members):
                 self._tell_lost(finished, f"{finished.job}, the test sets")
+                if finished.error:
+                    self._work.say(f"{finished.job}, the test sets: no worker could type them, so it is done here")
         found = [self._try(member, self._typists[member].predict) for member in members]
         return [one for predicted in found for one in predicted or ()]
 

@@ -15,6 +15,7 @@ from atypica.apps.cli.fan_out import HERE, FanOut
 from atypica.apps.cli.screen import say
 from atypica.core.errors import ExitCode, MissingExtraError, SettingsError
 from atypica.core.files import write_json
+from atypica.core.locks import sole_use
 from atypica.core.tables import write_table
 from atypica.evaluation.bootstrap import REPLICATES, BootstrapSettings
 
@@ -92,7 +93,8 @@ def benchmark(
         place_run(chosen, out, label, folder)
     bootstrap = BootstrapSettings(replicates, seed)
     options = Options(keep_duplicates, tuple(folds_only or ()), bootstrap, typed_command())
-    with fan_out.open() as executor:
+    fan_out.refuse_threads(threads)
+    with sole_use(out), fan_out.open() as executor:
         found = run_suite(chosen, out, options, say, executor)
     if found is None:
         say("folds trained; without --folds-only the rest is trained and everything scored")

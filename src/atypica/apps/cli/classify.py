@@ -11,6 +11,7 @@ from atypica.apps.cli.screen import say, show_files, show_result, show_source
 from atypica.apps.cli.shards_screen import deliver_shards, show_shards
 from atypica.apps.cli.slides_screen import show_slides
 from atypica.core.errors import OutputError, SettingsError
+from atypica.core.locks import sole_use
 from atypica.core.outputs import OutputFolder
 from atypica.data.detections import Boxes, Units, names_of
 from atypica.data.readers import MAX_PIXELS
@@ -121,7 +122,7 @@ def classify(
         _refuse_detections(shards, units, boxes, classes)
         prepare_folder(out)
         show_shards(shards)
-        with fan_out.open() as executor:
+        with sole_use(out), fan_out.open() as executor:
             typed = classify_shards(
                 shards, out, loaded, **what, **which, **how, part_size=part_size, executor=executor, say=say
             )
@@ -134,13 +135,14 @@ def classify(
     if fan_out.on == "serial":
         return deliver(loaded.classify(table, **what, **which, **how), out, **finish)
     asked = Asked(cut, mpp, views, Limits.of(table, loaded.card, **which), max_pixels)
-    with fan_out.open() as executor:
-        done = classify_table(table, out / PARTS, loaded, asked, executor, **how, part_size=part_size, say=say)
-    status = deliver(done.result, out, **finish)
-    if done.failed:
-        say(f"what was typed is kept in {done.folder.folder}: the same command tries the rest again", "yellow")
-    else:
-        done.folder.remove()
+    with sole_use(out / PARTS):
+        with fan_out.open() as executor:
+            done = classify_table(table, out / PARTS, loaded, asked, executor, **how, part_size=part_size, say=say)
+        status = deliver(done.result, out, **finish)
+        if done.failed:
+            say(f"what was typed is kept in {done.folder.folder}: the same command tries the rest again", "yellow")
+        else:
+            done.folder.remove()
     return status
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cyclopts import Parameter
 
 from atypica.apps.cli.screen import say
+from atypica.core.errors import SettingsError
 from atypica.core.executor import Executor
 
 
@@ -34,6 +35,15 @@ class FanOut:
     workers: int | None = None
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0.0
+
+    def refuse_threads(self, threads: int) -> None:
+        """Refuse an option that this process alone would follow.
+
+        Raises:
+            SettingsError: threads of this process are asked for, where others work.
+        """
+        if threads and self.on != "serial":
+            raise SettingsError(f"--threads {threads} is of this process, not of workers", "give --cpus-per-worker")
 
     @contextmanager
     def open(self) -> Generator[Executor]:

@@ -88,6 +88,7 @@ def tune(
     for note in figures.notes:
         say(f"  {note}")
     tuning = Tuning(recipe, settings, chosen, figures, out)
+    fan_out.refuse_threads(threads)
     with fan_out.open() as executor:
         found = run_trials(tuning, trials, storage, study, say, executor)
     return _summarize(found, chosen, out)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from atypica.core.errors import OutputError
-from atypica.core.executor import Executor
+from atypica.core.executor import Executor, LostWorkerError
 from atypica.core.progress import ProgressBar
 from atypica.data.figures import Figures
 from atypica.inference.parts.part import rows_of_parts
@@ -105,7 +105,10 @@ def spread_embeddings(
         for finished in executor.map(make, jobs):
             for why in finished.lost:
                 say(f"a worker was lost, and its figures were begun again ({why})")
-            yield finished.value()
+            if isinstance(finished.error, LostWorkerError):
+                yield Embedded({}, {}, dict.fromkeys(finished.job.rows.tolist(), finished.error.message), 0)
+            else:
+                yield finished.value()
             bar.advance(len(finished.job.rows))
 
 

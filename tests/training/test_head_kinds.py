@@ -21,7 +21,7 @@ SETTINGS = [
     "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.006", "heads={}",
 ]  # fmt: skip
 KINDS = {
-    "separate": ["loss.name=recall", "training.epochs=10"],
+    "separate": ["loss.name=recall"],
     "softmax": ["loss.name=categorical_focal", "loss.gamma=1"],
     "experts": ["loss.name=focal", "loss.gamma=1", "heads.hidden=32", "heads.votes=0.5", "heads.disagreement=0.5"],
     "hardness": ["loss.name=cross_entropy"],

@@ -99,7 +99,7 @@ OWN = {
     "kotte2025": ["training.epochs=30"],
     "kotte2025-four-classes": ["training.epochs=30"],
     "kotte2025-context-hed": ["input.inner_um=10"],
-    **dict.fromkeys(("banerjee2026-swin", "banerjee2026-vit", "banerjee2026-efficientnetv2"), ["training.epochs=24"]),
+    **{f"banerjee2026-{name}": ["training.epochs=24"] for name in ("swin", "vit", "efficientnetv2")},
     "kotte2025-hybrid": ["training.epochs=30", "model.beside.backbone=test_vit", "model.beside.weights=random"],
     LORA: [
         "model.backbone=test_vit", "model.pooling=average", "schedule.name=cosine", "schedule.min_lr=0",

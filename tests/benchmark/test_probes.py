@@ -78,6 +78,7 @@ def test_the_tables_are_written_in_every_form(found):
         assert "test_efficientnet knn" in (out / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_eight_subtypes(tmp_path, capsys):
     data = write_shaded_table(tmp_path / "shaded", 80, tested=2)
     status = probe(

@@ -76,6 +76,7 @@ def test_a_plus_in_a_path_that_is_there_is_a_path(tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_breast_crops_of_midog25_are_those_of_ami_br(real_data, monkeypatch):
     monkeypatch.setenv("ATYPICA_DATA", str(real_data))
     midog, ami = open_source("midog25"), open_source("ami-br")

@@ -76,6 +76,7 @@ def test_nothing_is_distilled_and_the_card_says_how_the_folds_became_one(run):
     assert card.recipe["ensemble"] == "mean_probability"
 
 
+@pytest.mark.slow
 def test_another_ensemble_of_the_same_folds_trains_nothing_again(run, figures):
     stamp = (run.folder / "folds/0/network.safetensors").stat().st_mtime_ns
     both = (run.folder / "bundle/model.onnx").stat().st_size

@@ -201,6 +201,7 @@ def test_ami_br_is_split_as_before_and_no_test_figure_leaks(real_data, tmp_path)
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_joined_ami_br_and_midog25_train_and_test_on_different_cases(real_data, monkeypatch, tmp_path):
     monkeypatch.setenv("ATYPICA_DATA", str(real_data))
     recipe = load_recipe("default", ["split.shares=[70,15,15]", "split.held_out=val"])

@@ -3,6 +3,7 @@
     python benchmarks/what_helped.py run RUNS --data ami-br          # trains; resumes; two at once with --part 0/2, 1/2
     python benchmarks/what_helped.py table RUNS --data ami-br        # the effects
     python benchmarks/what_helped.py second RUNS --data ami-br       # later rounds, on what the one before spoke for
+    python benchmarks/what_helped.py again RUNS --data ami-br        # a network of the third round, taught by itself
 
 Every run trains on one source dataset and is scored on the other, both ways, so all scanners, laboratories and cases
 of the score are new to it. Twelve runs vary ten settings at once after Plackett and Burman (Biometrika, 1946): each
@@ -19,12 +20,21 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.special import expit
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from atypica.data.sources import open_source
+from atypica.evaluation.thresholds import max_balanced_accuracy
+from atypica.models.network import FigureNetwork
+from atypica.training.crops import CropStore
 from atypica.training.crossval import cross_validate, out_of_fold
+from atypica.training.distill import own_teachers, teach
+from atypica.training.fit import load_weights
+from atypica.training.fold import fold_folder
+from atypica.training.predict import predict
 from atypica.training.recipe import load_recipe
 from atypica.training.run import Run
+from atypica.training.sampling import derive_seed
 
 GENERATOR = (1, 1, -1, 1, 1, 1, -1, -1, -1, 1, -1)
 BASE = Path(__file__).with_suffix(".yaml")
@@ -50,6 +60,9 @@ KEPT = ["training.balance=1", "augment.scale=0.25", "geometry.field_um=16", "see
 WIDER = [*KEPT, "geometry.size_px=128"]
 """What the second round spoke for."""
 FAST = "training.compile=true"
+TAUGHT = "16 um, 160 px"
+"""The run of the third round whose networks are taught again."""
+AGAIN = ["distill.epochs=5", "distill.lr=0.0007"]
 ROUNDS: dict[str, dict[str, list[str]]] = {
     "second": {
         "16 um, 96 px": KEPT,
@@ -103,8 +116,43 @@ def later_round(folder: Path, data: str, part: str, runs: dict[str, list[str]]) 
     mine, parts = map(int, part.split("/"))
     torch.set_num_threads(max(1, torch.get_num_threads() // parts))
     for name in list(runs)[mine::parts]:
-        recipe = load_recipe(str(BASE), runs[name])
-        score(Run.open(folder / name.replace(" ", "-").replace(",", ""), recipe, open_source(data)), name)
+        score(later_run(folder, data, runs[name], name), name)
+
+
+def later_run(folder: Path, data: str, overrides: list[str], name: str) -> Run:
+    return Run.open(
+        folder / name.replace(" ", "-").replace(",", ""), load_recipe(str(BASE), overrides), open_source(data)
+    )
+
+
+def taught_again(folder: Path, data: str, part: str) -> None:
+    """Each network of `TAUGHT`, before and after it learned to say in one view what it says in four quarter turns."""
+    mine, parts = map(int, part.split("/"))
+    torch.set_num_threads(max(1, torch.get_num_threads() // parts))
+    run = later_run(folder, data, [*ROUNDS["third"][TAUGHT], *AGAIN], TAUGHT)
+    cross_validate(run, run.load_crops, views=(1,))
+    store, key = run.load_crops(), f"{run.recipe.hash}-{run.data_hash}"
+    for fold in range(mine, run.fold_count, parts):
+        before = load_weights(run.new_network(), fold_folder(run, fold))
+        after_folder, rows = run.folder / f"again-{fold}", np.flatnonzero(run.folds != fold)
+        student = load_weights(run.new_network(), fold_folder(run, fold))
+        after = teach(run, store, student, own_teachers(before), after_folder, key, derive_seed(1, fold), rows)
+        labels, held_out = run.figures.labels[run.folds == fold], np.flatnonzero(run.folds == fold)
+        threshold = max_balanced_accuracy(labels, said(before, store, held_out, 1)).value
+        for name, network in (("before", before), ("after", after)):
+            found = [measured(labels, said(network, store, held_out, views), threshold) for views in (1, 8)]
+            cells = [f"{value:.4f}" for value in np.ravel(found)]
+            print(f"| fold {fold}, {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def said(network: FigureNetwork, store: CropStore, rows: NDArray[np.int64], views: int) -> NDArray[np.float64]:
+    """The probability of AMF, uncalibrated."""
+    return expit(predict(network, store, rows, views)["amf"][:, 0].astype(np.float64))
+
+
+def measured(labels: NDArray[np.float64], p: NDArray[np.float64], threshold: float) -> tuple[float, float]:
+    """AUROC, and balanced accuracy at the threshold that was best for one view before."""
+    return float(roc_auc_score(labels, p)), float(balanced_accuracy_score(labels, p >= threshold))
 
 
 def score(run: Run, name: str) -> None:
@@ -137,7 +185,7 @@ def scores_of(run: Run) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["run", "table", *ROUNDS])
+    parser.add_argument("what", choices=["run", "table", "again", *ROUNDS])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", default="ami-br")
     parser.add_argument("--part", default="0/1", help="which of how many processes this is")
@@ -146,6 +194,8 @@ def main() -> None:
         train(chosen.folder, chosen.data, chosen.part)
     elif chosen.what == "table":
         table(chosen.folder, chosen.data)
+    elif chosen.what == "again":
+        taught_again(chosen.folder, chosen.data, chosen.part)
     else:
         later_round(chosen.folder, chosen.data, chosen.part, ROUNDS[chosen.what])
 

@@ -21,10 +21,12 @@ from atypica.core.vocabulary import Subtype
 from atypica.data.figures import Figures
 from atypica.data.sources import open_source
 from atypica.inference.bundle import read_bundle
-from atypica.training.fit import fit
+from atypica.training.distill import own_teachers, round_key, student_folder, student_network
+from atypica.training.fit import fit, load_weights
 from atypica.training.ledger import Ledger
 from atypica.training.module import FigureModule, mixup
 from atypica.training.recipe import Recipe, load_recipe
+from atypica.training.release import released_networks
 from atypica.training.run import Run
 from atypica.training.sampling import BalancedBatches
 from atypica.training.train import train
@@ -32,8 +34,10 @@ from atypica.training.train import train
 SETTINGS = [
     "model.backbone=test_efficientnet", "model.weights=random", "geometry.size_px=48", "split.train_on=train",
     "split.folds=2", "training.epochs=6", "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.003",
-    "distill.epochs=2",
+    "distill.epochs=2", "distill.rounds=2",
 ]  # fmt: skip
+
+STUDENTS = ("student", "student-2", "student-3")
 
 
 def recipe(*more: str) -> Recipe:
@@ -81,7 +85,36 @@ def test_a_finished_run_is_not_done_again(finished, figures):
 def test_folds_are_kept_when_only_the_distillation_changes(finished, figures):
     run = Run.open(finished, recipe("distill.teacher=0.5"), figures)
     assert run.ledger.find("fold 0", run.recipe.fold_hash)
-    assert not run.ledger.find("student", run.recipe.hash)
+    assert not run.ledger.find("student", round_key(run.recipe, 1))
+
+
+def test_a_further_round_goes_on_from_the_student_and_is_what_is_released(finished, figures):
+    run = Run.open(finished, recipe(), figures)
+    assert [entry["step"] for entry in run.ledger.entries()] == ["fold 0", "fold 1", "student", "student-2", "bundle"]
+    first = load_weights(run.new_network(), student_folder(run, 1)).head.weight
+    second = student_network(run).head.weight
+    assert 0 < (second - first).norm() < 0.5 * (run.new_network(1).head.weight - first).norm()
+    torch.testing.assert_close(released_networks(run)[0].head.weight, second)
+
+
+def test_rounds_are_kept_when_only_more_are_asked_for(finished, figures):
+    more = Run.open(finished, recipe("distill.rounds=3"), figures)
+    kept = [bool(more.ledger.find(step, round_key(more.recipe, number))) for number, step in enumerate(STUDENTS, 1)]
+    assert kept == [True, True, False]
+
+
+def test_a_student_that_teaches_itself_is_asked_in_all_quarter_turns(figures, tmp_path):
+    run = Run.open(tmp_path / "run", recipe(), figures)
+    store, student = run.load_crops(), run.new_network(3).eval()
+    teachers = own_teachers(student)
+    module = FigureModule(student, store, run.targets, run.recipe, lr=1e-3, epochs=1, seed=0, teachers=teachers)
+    crops = store.plain(np.arange(3))
+    taught = module._teach(crops)["amf"]
+    with torch.no_grad():
+        turns = [student.eval()(torch.rot90(crops, turn, (2, 3)))["amf"].sigmoid() for turn in range(4)]
+    torch.testing.assert_close(taught, torch.stack(turns).mean(0))
+    assert not any(weight.requires_grad for weight in teachers[0].parameters())
+    assert all(weight.requires_grad for weight in student.parameters())
 
 
 def test_a_run_of_another_recipe_is_not_overwritten(finished, figures):
@@ -145,7 +178,7 @@ def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(finished, table, 
     assert not (folder / "folds" / "0" / "network.safetensors").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for part in ("folds/0", "folds/1", "student"):
+    for part in ("folds/0", "folds/1", "student", "student-2"):
         resumed = load_file(folder / part / "network.safetensors")
         straight = load_file(finished / part / "network.safetensors")
         for name, values in straight.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from atypica.core.errors import TrainingError
 from atypica.data.leaks import SAME_PIXELS, SAME_PLACE
 from atypica.inference.bundle import WEIGHTS, Bundle, write_bundle
+from atypica.inference.card import Card
 from atypica.inference.model import Model
 from atypica.inference.trained_on import hash_figures
 from atypica.models.ensemble import as_one
@@ -39,7 +41,23 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
     Raises:
         TrainingError: the exported graph does not say what the network says.
     """
-    networks = released_networks(run)
+    return release_networks(run, store, released_networks(run), partial(make_card, run))
+
+
+def release_networks(
+    run: Run, store: CropStore, networks: list[FigureNetwork], card_of: Callable[[list[float]], Card]
+) -> dict[str, Any]:
+    """The same of given networks.
+
+    Args:
+        run: whose folder, figures and recipe.
+        store: all its crops.
+        networks: that the bundle is made of.
+        card_of: the card, from the quantiles of the held-out figures' distances.
+
+    Raises:
+        TrainingError: the exported graph does not say what the networks say.
+    """
     network = as_one(networks, run.recipe.ensemble)
     statistics = measure(networks[0], store)
     strangeness = StrangenessModel.fit(statistics)
@@ -49,7 +67,7 @@ def release(run: Run, store: CropStore) -> dict[str, Any]:
         differences = largest_differences(network, strangeness, graph, crops, weights)
         if differences["amf"] > LARGEST_DIFFERENCE:
             raise TrainingError(f"the exported graph differs from the network: {differences}", "report this as a fault")
-        card = make_card(run, quantiles(held_out_distances(statistics, run.folds)))
+        card = card_of(quantiles(held_out_distances(statistics, run.folds)))
         trained_on = hash_figures(run.figures) | ((run.start and run.start.trained_on) or frozenset())
         bundle = write_bundle(run.folder / "bundle", graph, card, trained_on, weights)
     tested = _test(bundle, run)

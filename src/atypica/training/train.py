@@ -56,7 +56,6 @@ def train(
         say(memory_line(recipe, run.targets.heads, free_memory()))
     load = lru_cache(maxsize=1)(run.load_crops)
     cross_validate(run, load, say=say)
-    if settings := recipe.distill:
-        say(f"student: {run.once('student', recipe.hash, lambda: distill(run, load(), settings))}")
+    distill(run, load, say)
     say(f"bundle: {run.once('bundle', recipe.hash, lambda: release(run, load()) if is_first() else {})}")
     return folder / "bundle"

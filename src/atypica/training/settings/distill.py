@@ -18,3 +18,6 @@ class DistillSettings(Settings):
     """Weight of the teachers' mean probability in the target; the votes have the rest."""
     start: Literal["backbone", "fold"] = "backbone"
     """Where the student's weights start: as every fold did, or from fold 0."""
+    rounds: int = Field(default=1, ge=1)
+    """How often it is taught: by the folds at first, in each further round, of as many epochs, by itself. Then it goes
+    on from what it is, and its target is the mean of what it said of a crop's four quarter turns."""

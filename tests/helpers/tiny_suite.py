@@ -7,7 +7,7 @@ from typing import Any
 SETTINGS = [
     "model.backbone=test_efficientnet", "model.weights=random", "geometry.size_px=48", "split.train_on=train",
     "split.folds=2", "training.epochs=3", "training.batch_size=8", "training.ema_decay=0.5", "optimizer.lr=0.003",
-    "distill.epochs=1",
+    "distill.epochs=1", "distill.rounds=1",
 ]  # fmt: skip
 
 

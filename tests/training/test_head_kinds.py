@@ -45,7 +45,14 @@ def test_every_kind_learns_to_tell_amf_from_nmf(kind, figures, tmp_path):
 
 @pytest.mark.slow
 def test_a_bundle_of_hardness_classes_answers_as_every_bundle_does(figures, tmp_path):
-    settings = ["split.folds=2", "training.epochs=8", "distill.epochs=2", "heads.kind=hardness", "heads.subtype=0.3"]
+    settings = [
+        "split.folds=2",
+        "training.epochs=8",
+        "distill.epochs=2",
+        "distill.rounds=1",
+        "heads.kind=hardness",
+        "heads.subtype=0.3",
+    ]
     loss = ["loss.name=cross_entropy", "loss.class_weights=balanced"]
     recipe = load_recipe("default", [*SETTINGS, *settings, *loss])
     bundle = train(recipe, figures, tmp_path / "run")

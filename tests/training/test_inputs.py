@@ -26,7 +26,7 @@ from atypica.training.strangeness import StrangenessModel, measure
 
 SETTINGS = [
     "model.backbone=test_efficientnet", "model.weights=random", "geometry.size_px=48", "split.folds=2",
-    "training.epochs=1", "training.batch_size=8", "distill.epochs=1", "distill.start=backbone",
+    "training.epochs=1", "training.batch_size=8", "distill.epochs=1", "distill.rounds=1", "distill.start=backbone",
 ]  # fmt: skip
 CONTEXT = [
     "geometry.fraction=1", "input.hed=true", "input.inner_um=20", "input.stain_normalization=reinhard",

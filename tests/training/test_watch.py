@@ -242,7 +242,7 @@ def test_a_retry_below_the_lowest_learning_rate_is_refused():
 
 def test_what_is_new_leaves_the_hash_of_the_default_recipe():
     plain = load_recipe("default")
-    assert plain.hash == "29a7cfdeb4d5"
+    assert plain.hash == "9e6ab3eb2261"
     assert load_recipe("default", ["training.logger=mlflow"]).hash == plain.hash
     assert load_recipe("default", ["training.keep=best_loss"]).hash != plain.hash
 

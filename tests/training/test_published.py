@@ -98,7 +98,7 @@ OWN = {
     "aucmedi2025-hierarchical": ["optimizer.head_epochs=1", "optimizer.lr=0.002"],
     "kotte2025": ["training.epochs=30"],
     "kotte2025-four-classes": ["training.epochs=30"],
-    "kotte2025-context-hed": ["input.inner_um=10"],
+    "kotte2025-context-hed": ["input.inner_um=10", "training.epochs=30"],
     **{f"banerjee2026-{name}": ["training.epochs=24"] for name in ("swin", "vit", "efficientnetv2")},
     "kotte2025-hybrid": ["training.epochs=30", "model.beside.backbone=test_vit", "model.beside.weights=random"],
     LORA: [
